@@ -1,0 +1,28 @@
+"""swapd: one GPU box, many models, one URL.
+
+A daemon that reads a YAML of model names, keeps one engine process (usually ``llama-server``) per model,
+and fronts them with an OpenAI-compatible proxy that starts, stops and swaps engines on demand.
+
+The one idea: facts come in at the doors, one quiet room decides, the hands act, and nobody waits while
+holding the pen. In asyncio, code between two awaits cannot be interrupted; so all deciding is synchronous
+and pure, there are no locks, and every decision can be tested and replayed without a process.
+
+The floor plan::
+
+    web/        front hall    HTTP in, HTTP out. Asks the desk for a lease, relays bytes, words the errors
+    dispatch.py the desk      post(event) -> perform(commands), lease(model), one timer
+    core/       the study     pure: Scheduler.handle(event, now) -> commands. No clock, no I/O, no asyncio
+    engines/    engine room   processes, probes, ports, logs: everything that starts, signals or watches
+    config/     library       YAML -> Catalog + Settings, or every problem at once; watches for edits
+    journal.py  the diary     hears (event, commands) and prints each decision once
+    cli/        porch         one small module a verb; rich tables; an HTTP client for the admin doors
+    daemon.py   the architect builds every room, hangs the doors, then only waits
+    tasks.py    the one create_task: named, referenced, a crash is reported
+
+Who may import whom (a test enforces it): ``core`` imports only the standard library. ``config``,
+``engines``, ``web``, ``dispatch`` and ``journal`` import ``core`` and ``tasks``, never each other; what they
+need sideways comes in as an argument typed by a small ``Protocol`` beside its user. ``daemon`` is the only
+wiring; ``cli`` may wire rooms together for offline verbs (``check``, ``demo``).
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,111 @@
+"""Orders, in the imperative: all that the scheduler can ask of the world, each with its reason as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from swapd.core.engine import Endpoint, RunId
+from swapd.core.events import Ticket
+from swapd.core.refusal import Refusal
+from swapd.core.spec import Launch, Spec
+
+
+class Cause(Enum):
+    """Why an engine is started or stopped. The value is how the journal words it."""
+
+    ASKED = "asked for"
+    LOAD = "load by the operator"
+    PRELOAD = "to be preloaded"
+    PINNED = "pinned"
+    EVICTED = "makes room"
+    TTL = "idle past its ttl"
+    UNLOAD = "unload by the operator"
+    REMOVED = "removed from the config"
+    RELAUNCH = "its launch changed"
+    OVERDUE = "start overdue"
+    SICK = "unusable"
+    CLOSING = "shutdown"
+    DRAIN_OVER = "drain overdue"
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """A cause, for which other model if any, and its particulars."""
+
+    cause: Cause
+    model: str | None = None
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return (
+            self.cause.value
+            + (f" for {self.model}" if self.model else "")
+            + (f" ({self.detail})" if self.detail else "")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Start this run. Answered by EngineReady or EngineExited, always."""
+
+    run: RunId
+    launch: Launch
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class Terminate:
+    """Run the ``stop`` command if there is one, then SIGTERM to the group. Answered by EngineExited."""
+
+    run: RunId
+    stop: tuple[str, ...]
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """SIGKILL to the whole tree, the grace is over. Answered by EngineExited."""
+
+    run: RunId
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The ticket holds a lease on this run from now on."""
+
+    ticket: Ticket
+    run: RunId
+    endpoint: Endpoint
+    spec: Spec
+    queued: float
+    """Seconds from asking to this grant."""
+    loaded: float
+    """Seconds the run took to get ready, if this ticket waited for it; else 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revoke:
+    """The lease is over while its holder still works: cut it. The holder still posts Left."""
+
+    ticket: Ticket
+    run: RunId
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The ticket is turned away."""
+
+    ticket: Ticket
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A drain began: no order to anybody, but the journal should say why."""
+
+    run: RunId
+    why: Why
+
+
+Command = Spawn | Terminate | Kill | Grant | Revoke | Refuse | Note

@@ -1,0 +1,98 @@
+"""Facts, in the past tense: all that can be told to the scheduler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NewType
+
+from swapd.core.engine import Endpoint, RunId
+from swapd.core.refusal import Exit
+from swapd.core.spec import Catalog
+
+Ticket = NewType("Ticket", int)
+"""One caller's place: first waiting, then holding. Grows with arrival."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A caller wants a lease on ``model`` (a model's name or an alias)."""
+
+    ticket: Ticket
+    model: str
+    client: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The caller is gone, or done. Withdraws or releases; harmless twice."""
+
+    ticket: Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class EngineReady:
+    """The run answers its health check."""
+
+    run: RunId
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSick:
+    """The run can never become usable, or stopped being so, while its process lives."""
+
+    run: RunId
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineExited:
+    """The run's whole process tree is gone (or never came to be)."""
+
+    run: RunId
+    exit: Exit
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogChanged:
+    """The operator's config, at start and after every edit that changed something."""
+
+    catalog: Catalog
+
+
+@dataclass(frozen=True, slots=True)
+class LoadWished:
+    """The operator wants the model up, whatever failed before."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnloadWished:
+    """The operator wants the model gone: its leases drain, its waiters are refused."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """Time has passed up to a deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """The daemon is going down: refuse, drain, stop."""
+
+
+Event = (
+    Asked
+    | Left
+    | EngineReady
+    | EngineSick
+    | EngineExited
+    | CatalogChanged
+    | LoadWished
+    | UnloadWished
+    | Ticked
+    | Closing
+)

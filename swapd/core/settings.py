@@ -1,0 +1,49 @@
+"""What the house itself is told by the config: doors, keys, limits. The scheduler needs none of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the daemon listens: ``host`` and ``port``, or the path of a Unix socket."""
+
+    host: str = "127.0.0.1"
+    port: int = 9292
+    path: str | None = None
+
+    def __str__(self) -> str:
+        if self.path is not None:
+            return f"unix:{self.path}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Largest request body and upload in bytes; most client connections at once."""
+
+    body: int = 100 << 20
+    upload: int = 4 << 30
+    connections: int = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """``level``: debug, info, warning or error; ``format``: auto (by terminal), text or json."""
+
+    level: str = "info"
+    format: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The top-level keys that are not about models. Changing ``listen`` or ``state_dir`` needs a restart."""
+
+    listen: tuple[Address, ...] = (Address(),)
+    state_dir: str | None = None
+    admin_key: str | None = None
+    insecure: bool = False
+    limits: Limits = Limits()
+    log: LogSettings = LogSettings()

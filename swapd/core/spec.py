@@ -1,0 +1,161 @@
+"""What the operator asked for, checked and frozen: ``Spec = Launch + Terms``, and the catalog of them.
+
+A changed ``Launch`` means a new process; changed ``Terms`` apply to the living engine. So "does this edit
+restart the engine?" is ``old.launch != new.launch`` and nothing else. Durations are seconds; ``None`` is
+"never". Amounts of a resource are bytes for memory and counts for everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Cost = Mapping[str, int]
+"""Resource name -> amount. Memory in bytes, any other name is a plain counter."""
+
+PLACEHOLDERS = ("${binary}", "${host}", "${port}", "${threads}")
+"""What a ``Launch`` leaves open until the engine room spawns it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """All that makes a process: two equal launches need not be told apart."""
+
+    argv: tuple[str, ...]
+    """The command, already split. May hold the PLACEHOLDERS; ``argv[0] == "${binary}"`` is ``binary: auto``."""
+    env: tuple[tuple[str, str], ...] = ()
+    """Variables added to the scrubbed environment, sorted by name."""
+    cwd: str | None = None
+    health: str = "/health"
+    """Path that answers 200 when the engine is ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edits:
+    """Changes to a request's JSON body: ``default`` fills gaps, ``set`` overwrites, ``strip`` removes."""
+
+    set: Mapping[str, Any] = field(default_factory=dict)
+    default: Mapping[str, Any] = field(default_factory=dict)
+    strip: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.set or self.default or self.strip)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long the proxy waits for an engine, in seconds; ``None`` waits for ever."""
+
+    connect: float | None = 5.0
+    first_byte: float | None = 300.0
+    idle: float | None = 120.0
+    total: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Tries after a failure before the engine's first byte, and the pause (s) before each."""
+
+    attempts: int = 1
+    backoff: float = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """How ``/v1/models`` shows the model."""
+
+    unlisted: bool = False
+    description: str | None = None
+    context: int | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What only the proxy needs to know; the scheduler never looks inside."""
+
+    upstream_model: str | None = None
+    edits: Edits = Edits()
+    timeouts: Timeouts = Timeouts()
+    retry: Retry = Retry()
+    listing: Listing = Listing()
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """How long an engine stays: idle seconds until it is stopped, pinned for ever, loaded at start."""
+
+    ttl: float | None = 600.0
+    pinned: bool = False
+    preload: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How long (s) a start, a stop before SIGKILL, and a drain before leases are cut may take."""
+
+    start: float = 600.0
+    stop: float = 10.0
+    drain: float | None = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """All that may change while the engine lives."""
+
+    cost: Cost = field(default_factory=dict)
+    concurrency: int = 1
+    priority: int = 0
+    stay: Stay = Stay()
+    bounds: Bounds = Bounds()
+    stop: tuple[str, ...] = ()
+    """A command run before SIGTERM (``docker stop ...``); empty for none."""
+    service: Service = Service()
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One model of the config."""
+
+    name: str
+    launch: Launch
+    terms: Terms = Terms()
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """Another name of a model, with request edits of its own applied after the model's."""
+
+    name: str
+    model: str
+    edits: Edits = Edits()
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The ``scheduling`` section. Seconds, and places in the queue of all models together."""
+
+    patience: float = 30.0
+    linger: float = 2.0
+    queue: int = 256
+    wait: float | None = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Everything the scheduler knows of the config. Immutable; equality says whether an edit matters."""
+
+    models: Mapping[str, Spec] = field(default_factory=dict)
+    aliases: Mapping[str, Alias] = field(default_factory=dict)
+    budget: Cost = field(default_factory=dict)
+    rules: Rules = Rules()
+    default_model: str | None = None
+
+    def resolve(self, name: str) -> tuple[Spec, Alias | None] | None:
+        """The model behind a name or an alias, and the alias if it was one; None if unknown."""
+        if (spec := self.models.get(name)) is not None:
+            return spec, None
+        if (alias := self.aliases.get(name)) is not None:
+            return self.models[alias.model], alias
+        return None
