@@ -27,6 +27,8 @@ class Cause(Enum):
     SICK = "unusable"
     CLOSING = "shutdown"
     DRAIN_OVER = "drain overdue"
+    DRAINED = "drained"
+    BUDGET = "the budget was made smaller"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,147 @@
+"""The book: all the scheduler knows. Plain records; only ``moves`` and ``scheduler`` write in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+
+from swapd.core.engine import RESTING, WINDING_DOWN, Endpoint, RunId, State
+from swapd.core.events import Ticket
+from swapd.core.queue import Queue
+from swapd.core.refusal import Exit
+from swapd.core.spec import Catalog, Cost, Spec
+
+DEFAULT_LOAD = 5.0
+"""Seconds a load is taken to last before one was seen."""
+
+
+@dataclass(slots=True)
+class Phase:
+    """A state, since when, until when at the latest, and the fault that led out of the good ones."""
+
+    state: State
+    since: float
+    deadline: float | None = None
+    fault: Exit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """A run that got ready: where it answers, when, and how many seconds it took."""
+
+    endpoint: Endpoint
+    at: float
+    load: float
+
+
+@dataclass(slots=True)
+class Engine:
+    """One run of one model's engine."""
+
+    run: RunId
+    spec: Spec
+    """The launch it runs with, and the terms of today."""
+    phase: Phase
+    up: Up | None = None
+    leases: set[Ticket] = field(default_factory=set)
+    owed: set[Ticket] = field(default_factory=set)
+    """Its quantum: the tickets it was loaded for, until they are served or gone."""
+    idle_since: float = 0.0
+
+    @property
+    def state(self) -> State:
+        """Short for ``phase.state``."""
+        return self.phase.state
+
+    @property
+    def resting(self) -> bool:
+        """No process stands behind this record."""
+        return self.state in RESTING
+
+    @property
+    def leaving(self) -> bool:
+        """Its room is promised to others already."""
+        return self.state in WINDING_DOWN
+
+
+@dataclass(slots=True)
+class History:
+    """What is remembered of a model beyond one engine."""
+
+    runs: int = 0
+    load: float = DEFAULT_LOAD
+    failures: int = 0
+    """In a row."""
+    last: Exit | None = None
+    last_at: float = 0.0
+
+
+class Wish(Enum):
+    """Why a model should be up though nobody waits for it. A preload never evicts; the others may."""
+
+    LOAD = "load"
+    PINNED = "pinned"
+    PRELOAD = "preload"
+
+
+@dataclass(slots=True)
+class Book:
+    """The whole of it."""
+
+    catalog: Catalog = field(default_factory=Catalog)
+    engines: dict[str, Engine] = field(default_factory=dict)
+    queue: Queue = field(default_factory=Queue)
+    holding: dict[Ticket, RunId] = field(default_factory=dict)
+    wishes: dict[str, tuple[Wish, float]] = field(default_factory=dict)
+    """Model -> the wish and since when."""
+    promised: dict[str, None] = field(default_factory=dict)
+    """Models that room is being made for: a victim's own late traffic must not take it back."""
+    history: dict[str, History] = field(default_factory=dict)
+    rested: set[str] = field(default_factory=set)
+    """Pinned models that the operator unloaded: left alone until somebody asks."""
+    closing: bool = False
+
+    def recall(self, model: str) -> History:
+        """The model's history, begun if there is none."""
+        return self.history.setdefault(model, History())
+
+    def engine_of(self, run: RunId) -> Engine | None:
+        """The engine if this very run is its current one."""
+        engine = self.engines.get(run.model)
+        return engine if engine is not None and engine.run == run else None
+
+    def running(self) -> Iterator[Engine]:
+        """The engines that have, or may still have, a process."""
+        return (engine for engine in self.engines.values() if not engine.resting)
+
+    def free(self) -> dict[str, int]:
+        """What the budget has left. Below zero only after the operator made it smaller."""
+        left = dict(self.catalog.budget)
+        for engine in self.running():
+            for name, amount in engine.spec.terms.cost.items():
+                if name in left:
+                    left[name] -= amount
+        return left
+
+    def coming(self) -> dict[str, int]:
+        """What the engines on their way out will give back."""
+        return total(engine.spec.terms.cost for engine in self.engines.values() if engine.leaving)
+
+    def pinned(self, model: str) -> bool:
+        """Whether the model is to be up for ever, and not laid to rest by the operator."""
+        spec = self.catalog.models.get(model)
+        return spec is not None and spec.terms.stay.pinned and model not in self.rested
+
+    def demanded(self, model: str) -> bool:
+        """Whether anybody, or any wish, wants the model up."""
+        return bool(self.queue.count(model)) or model in self.wishes
+
+
+def total(costs: Iterator[Cost]) -> dict[str, int]:
+    """The sum of several costs."""
+    out: dict[str, int] = {}
+    for cost in costs:
+        for name, amount in cost.items():
+            out[name] = out.get(name, 0) + amount
+    return out

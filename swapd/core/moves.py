@@ -1,0 +1,173 @@
+"""The mechanics: every change of the book that gives an order. Decides nothing; ``settle`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from swapd.core.book import Book, Engine, Phase, Up
+from swapd.core.commands import Command, Grant, Kill, Note, Refuse, Revoke, Spawn, Terminate, Why
+from swapd.core.engine import Endpoint, RunId, Signal, State, When, follow
+from swapd.core.events import Ticket
+from swapd.core.policy import COOL_DOWN, GIVE_UP, HEALTHY, backoff
+from swapd.core.queue import Waiting
+from swapd.core.refusal import Exit, Reason, Refusal
+from swapd.core.spec import Spec
+
+KILL_AGAIN = 5.0
+"""Seconds between two SIGKILLs to a tree that will not go (a process in uninterruptible sleep)."""
+LAST_DRAIN = 30.0
+"""Seconds a ``drain: never`` gets all the same when the daemon itself must go."""
+
+
+class Moves:
+    """One handling of one event: the book, the time, and the orders so far."""
+
+    def __init__(self, book: Book, now: float, jitter: Callable[[], float]) -> None:
+        self.book = book
+        self.now = now
+        self.commands: list[Command] = []
+        self._jitter = jitter
+
+    # -- engines ---------------------------------------------------------------------------------------
+
+    def spawn(self, spec: Spec, why: Why) -> Engine:
+        """Begin a new run of a cold model."""
+        history = self.book.recall(spec.name)
+        history.runs += 1
+        run = RunId(spec.name, history.runs)
+        phase = Phase(State.STARTING, self.now, self.now + spec.terms.bounds.start)
+        owed = {waiting.ticket for waiting in self.book.queue.of(spec.name)}
+        engine = Engine(run, spec, phase, owed=owed)
+        self.book.engines[spec.name] = engine
+        self.book.promised.pop(spec.name, None)
+        self.commands.append(Spawn(run, spec.launch, why))
+        return engine
+
+    def ready(self, engine: Engine, endpoint: Endpoint) -> None:
+        """The run answers; its model's wish, if any, has come true."""
+        load = self.now - engine.phase.since
+        if self._advance(engine, Signal.READY) is State.READY:
+            engine.up = Up(endpoint, self.now, load)
+            engine.idle_since = self.now
+            self.book.recall(engine.run.model).load = max(load, 0.001)
+            self.book.wishes.pop(engine.run.model, None)
+
+    def stop(self, engine: Engine, why: Why, fault: Exit | None = None, overdue: bool = False) -> None:
+        """End the run now. Leases still there are cut: the caller has made sure that this is right."""
+        if engine.resting:
+            self._advance(engine, Signal.STOP)
+            return
+        self._advance(engine, Signal.OVERDUE if overdue else Signal.STOP)
+        engine.phase.fault = fault
+        self._set_deadline(engine, engine.spec.terms.bounds.stop)
+        self.commands += [Revoke(ticket, engine.run) for ticket in sorted(engine.leases)]
+        self.commands.append(Terminate(engine.run, engine.spec.terms.stop, why))
+
+    def drain(self, engine: Engine, why: Why) -> None:
+        """Give no new leases and let the old ones end; at once a stop where there are none."""
+        if not engine.leases:
+            self.stop(engine, why)
+            return
+        bound = engine.spec.terms.bounds.drain
+        if self.book.closing and bound is None:
+            bound = LAST_DRAIN
+        self._advance(engine, Signal.DRAIN)
+        self._set_deadline(engine, bound)
+        self.commands.append(Note(engine.run, why))
+
+    def kill(self, engine: Engine) -> None:
+        """The grace is over."""
+        self._advance(engine, Signal.OVERDUE)
+        self._set_deadline(engine, KILL_AGAIN)
+        self.commands.append(Kill(engine.run))
+
+    def exited(self, engine: Engine, end: Exit) -> None:
+        """The tree is gone. Nobody asked for it, or a fault came before: then the model rests a while."""
+        alive = engine.state in (State.STARTING, State.READY)
+        fault = end if alive else engine.phase.fault
+        if fault is not None and fault is not end and not fault.log:
+            fault = Exit(end.code, end.signal, fault.reason, end.log, fault.hint or end.hint)
+        if fault is not None:
+            self._count_failure(engine, fault)
+        true = {When.FAULT} if fault is not None else set()
+        if self.book.recall(engine.run.model).failures >= GIVE_UP:
+            true.add(When.GIVEN_UP)
+        engine.leases.clear()  # their holders notice by the broken socket and post Left, which is harmless
+        self._advance(engine, Signal.EXIT, frozenset(true if fault is not None else ()))
+        engine.phase.fault = fault
+        if engine.state is State.BACKOFF:
+            failures = self.book.recall(engine.run.model).failures
+            self._set_deadline(engine, backoff(failures, self._jitter()))
+        elif engine.state is State.FAILED:
+            self._set_deadline(engine, COOL_DOWN)
+
+    def cooled(self, engine: Engine) -> None:
+        """The rest is over: the model is cold again, the count of failures stays."""
+        if engine.state is State.FAILED:
+            self.book.recall(engine.run.model).failures = 0
+        self._advance(engine, Signal.COOLED)
+
+    def forgive(self, model: str) -> None:
+        """Clear the count of failures, and end a rest that came of it."""
+        self.book.recall(model).failures = 0
+        engine = self.book.engines.get(model)
+        if engine is not None and engine.resting:
+            self._advance(engine, Signal.STOP)
+
+    # -- tickets ---------------------------------------------------------------------------------------
+
+    def grant(self, waiting: Waiting, engine: Engine) -> None:
+        """Give the ticket a lease on a ready engine."""
+        assert engine.up is not None
+        self.book.queue.pop(waiting.ticket, granted_at=self.now)
+        engine.leases.add(waiting.ticket)
+        self.book.holding[waiting.ticket] = engine.run
+        loaded = engine.up.load if waiting.since < engine.up.at else 0.0
+        queued = self.now - waiting.since
+        self.commands.append(Grant(waiting.ticket, engine.run, engine.up.endpoint, engine.spec, queued, loaded))
+
+    def refuse(self, ticket: Ticket, refusal: Refusal) -> None:
+        """Turn a ticket away, whether it waits already or not."""
+        waiting = self.book.queue.pop(ticket)
+        if waiting is not None and (engine := self.book.engines.get(waiting.model)) is not None:
+            engine.owed.discard(ticket)
+        self.commands.append(Refuse(ticket, refusal))
+
+    def refuse_all(self, model: str, reason: Reason, end: Exit | None = None, detail: str = "") -> None:
+        """Turn away everybody who waits for the model."""
+        for waiting in self.book.queue.of(model):
+            self.refuse(waiting.ticket, Refusal(reason, model, end, retry_after=1.0, detail=detail))
+
+    def leave(self, ticket: Ticket) -> None:
+        """Withdraw or release; harmless twice."""
+        waiting = self.book.queue.pop(ticket)
+        run = self.book.holding.pop(ticket, None)
+        model = waiting.model if waiting else run.model if run else None
+        engine = self.book.engines.get(model) if model is not None else None
+        if engine is None:
+            return
+        engine.owed.discard(ticket)
+        if ticket in engine.leases:
+            engine.leases.discard(ticket)
+            engine.idle_since = self.now
+
+    # -- within ----------------------------------------------------------------------------------------
+
+    def _advance(self, engine: Engine, signal: Signal, true: frozenset[When] = frozenset()) -> State | None:
+        target = follow(engine.state, signal, true)
+        if target is None:
+            del self.book.engines[engine.run.model]
+        elif target is not engine.state:
+            engine.phase = Phase(target, self.now, None, engine.phase.fault)
+        return target
+
+    def _set_deadline(self, engine: Engine, seconds: float | None) -> None:
+        engine.phase.deadline = None if seconds is None else self.now + seconds
+
+    def _count_failure(self, engine: Engine, end: Exit) -> None:
+        history = self.book.recall(engine.run.model)
+        if engine.up is not None and self.now - engine.up.at >= HEALTHY:
+            history.failures = 0
+        history.failures += 1
+        history.last, history.last_at = end, self.now
+        self.book.wishes.pop(engine.run.model, None)

@@ -1,0 +1,164 @@
+"""Questions on the book, answered by pure functions: who is next, who must go, how long to wait.
+
+This is the place to argue about fairness; nothing here changes anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from swapd.core.book import Book, Engine, Wish
+from swapd.core.engine import State
+from swapd.core.spec import Catalog, Cost, Spec
+
+GIVE_UP = 5
+"""Failures in a row that make FAILED."""
+COOL_DOWN = 300.0
+"""Seconds until a FAILED model may be tried again."""
+HEALTHY = 60.0
+"""Seconds of being ready that clear the count of failures."""
+EXACT = 10
+"""Up to so many engines the best set of victims is searched for exhaustively."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model that should be up. ``overdue`` is the deadline of its most impatient caller, if passed."""
+
+    spec: Spec
+    overdue: float | None
+    may_evict: bool
+    key: tuple[float, ...]
+    """Smaller is served sooner."""
+
+
+def candidates(book: Book, now: float) -> list[Candidate]:
+    """All models that are wanted, best first.
+
+    Callers out of patience by their deadline; then models that room is already being made for; then by
+    priority, then by most waiting-seconds per second of load, then by the oldest ticket; wishes last.
+    """
+    names = dict.fromkeys([*book.queue.models(), *book.wishes])
+    return sorted((_candidate(book, name, now) for name in names), key=lambda c: c.key)
+
+
+def _candidate(book: Book, name: str, now: float) -> Candidate:
+    spec = book.catalog.models[name]
+    patience = book.catalog.rules.patience
+    deadlines = [clock + patience for clock, _ in book.queue.clocks(name)]
+    wish, wished = book.wishes.get(name, (None, now))
+    urgent = wish in (Wish.LOAD, Wish.PINNED)
+    if urgent:
+        deadlines.append(wished + patience)
+    first = book.queue.first(name)
+    overdue = min((d for d in deadlines if d <= now), default=None)
+    may_evict = first is not None or urgent
+    pressure = (book.queue.waited(name, now) + (now - wished)) / book.recall(name).load
+    key: tuple[float, ...]
+    if overdue is not None:
+        key = (0.0, overdue, float(first.ticket if first else 0))
+    elif name in book.promised:
+        key = (1.0, float(list(book.promised).index(name)), 0.0)
+    else:
+        key = (2.0 if may_evict else 3.0, -spec.terms.priority, -pressure, float(first.ticket if first else 0))
+    return Candidate(spec, overdue, may_evict, key)
+
+
+def fits(cost: Cost, room: Cost) -> bool:
+    """Whether each amount is there. A resource the budget does not name is unbounded."""
+    return all(amount <= room[name] for name, amount in cost.items() if name in room)
+
+
+def lacking(cost: Cost, room: Cost) -> dict[str, int]:
+    """How much of what is missing."""
+    return {n: a - room[n] for n, a in cost.items() if n in room and a > room[n]}
+
+
+def evictable(book: Book, engine: Engine, candidate: Candidate, now: float) -> bool:
+    """Whether this engine may be stopped, or at least drained, for the candidate right now."""
+    if engine.resting or engine.leaving or engine.owed or book.pinned(engine.run.model):
+        return False
+    if engine.run.model == candidate.spec.name:
+        return False
+    if engine.state is State.STARTING:  # abandoned: whoever it was loaded for is gone
+        return not book.demanded(engine.run.model)
+    if candidate.overdue is not None:
+        return True
+    if engine.leases or book.queue.count(engine.run.model):
+        return False
+    return now >= lingers_until(book, engine)
+
+
+def lingers_until(book: Book, engine: Engine) -> float:
+    """Till when an idle engine is kept for the client that asks again at once: never longer than its load."""
+    return engine.idle_since + min(book.catalog.rules.linger, book.recall(engine.run.model).load)
+
+
+def in_the_way(book: Book, engine: Engine, candidate: Candidate) -> bool:
+    """Whether the engine could be a victim once its quantum is served."""
+    movable = engine.state in (State.STARTING, State.READY) and not book.pinned(engine.run.model)
+    return movable and engine.run.model != candidate.spec.name
+
+
+def price(book: Book, engine: Engine, now: float) -> float:
+    """What losing this engine costs, in expected seconds of loading: the longer idle, the less likely asked.
+
+    A busy engine also costs the wait for its leases, so an idle one always goes first.
+    """
+    load = book.recall(engine.run.model).load
+    if engine.leases or book.queue.count(engine.run.model):
+        return 1e6 + load * (1 + len(engine.leases))
+    return load / (1.0 + max(0.0, now - engine.idle_since))
+
+
+def victims(short: Cost, engines: Sequence[Engine], prices: Sequence[float]) -> list[Engine] | None:
+    """The cheapest set that gives back at least ``short``; no member could stay. None if no set does.
+
+    Exhaustive up to EXACT engines; beyond, cheapest first, then whoever was not needed is spared.
+    """
+    order = sorted(range(len(engines)), key=lambda i: prices[i])
+    useful = [i for i in order if any(name in engines[i].spec.terms.cost for name in short)]
+
+    def enough(chosen: Sequence[int]) -> bool:
+        return all(sum(engines[i].spec.terms.cost.get(n, 0) for i in chosen) >= a for n, a in short.items())
+
+    if not enough(useful):
+        return None
+    if len(useful) <= EXACT:
+        sets = (c for size in range(1, len(useful) + 1) for c in combinations(useful, size) if enough(c))
+        best = min(sets, key=lambda c: (sum(prices[i] for i in c), len(c)))
+        return [engines[i] for i in best]
+    chosen: list[int] = []
+    for i in useful:
+        if not enough(chosen):
+            chosen.append(i)
+    for i in reversed(chosen[:]):
+        if enough([j for j in chosen if j != i]):
+            chosen.remove(i)
+    return [engines[i] for i in chosen]
+
+
+def never_fits(catalog: Catalog, spec: Spec) -> str | None:
+    """The arithmetic, if the model cannot ever be up: more than the budget, or than the pinned ones leave."""
+    for name, amount in spec.terms.cost.items():
+        if name not in catalog.budget:
+            continue
+        has = catalog.budget[name]
+        others = [s for s in catalog.models.values() if s.terms.stay.pinned and s.name != spec.name]
+        pinned = sum(s.terms.cost.get(name, 0) for s in others)
+        if amount > has:
+            return f"it needs {amount} of {name}, the budget has {has}; raise budget.{name} or lower its needs"
+        if amount > has - pinned:
+            keep = ", ".join(s.name for s in others if s.terms.cost.get(name, 0))
+            return (
+                f"it needs {amount} of {name}, the budget has {has} and pinned {keep} keep {pinned}; "
+                f"raise budget.{name} or unpin one"
+            )
+    return None
+
+
+def backoff(failures: int, jitter: float) -> float:
+    """Seconds to rest after so many failures in a row: 1, 2, 4 ... 60, up to a quarter more by ``jitter``."""
+    return float(min(60.0, 2.0 ** min(failures - 1, 6)) * (1 + jitter / 4))

@@ -1,0 +1,258 @@
+"""The one writer of the book: ``handle(event, now)`` notes the fact, expires deadlines, settles.
+
+Pure: the same events at the same times give the same orders. ``deadline()`` says when it next wants to be
+told that time has passed; ``view()`` is what outsiders see.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator
+from typing import assert_never
+
+from swapd.core import policy
+from swapd.core.book import Book, Engine, Wish
+from swapd.core.commands import Cause, Command, Why
+from swapd.core.engine import RunId, State
+from swapd.core.events import (
+    Asked,
+    CatalogChanged,
+    Closing,
+    EngineExited,
+    EngineReady,
+    EngineSick,
+    Event,
+    Left,
+    LoadWished,
+    Ticked,
+    UnloadWished,
+)
+from swapd.core.moves import Moves
+from swapd.core.queue import Waiting
+from swapd.core.refusal import Exit, Reason, Refusal
+from swapd.core.settle import expires, settle
+from swapd.core.spec import Catalog, Spec
+from swapd.core.view import View, look
+
+
+class Scheduler:
+    """Holds the book. ``jitter`` gives numbers in [0, 1) for the backoff; the default spreads nothing."""
+
+    def __init__(self, jitter: Callable[[], float] = lambda: 0.0) -> None:
+        self.book = Book()
+        self.generation = 0
+        self._jitter = jitter
+        self._now = 0.0
+
+    def handle(self, event: Event, now: float) -> list[Command]:
+        """Take one fact at the monotonic second ``now``; returns the orders, in order."""
+        self._now = now
+        moves = Moves(self.book, now, self._jitter)
+        self._note(event, moves)
+        self._expire(moves)
+        settle(moves)
+        return moves.commands
+
+    def deadline(self) -> float | None:
+        """The next moment at which time alone changes something, or None.
+
+        What is past already was looked at by the last ``handle``: telling it again would change nothing.
+        """
+        return min((at for at in self._deadlines() if at > self._now), default=None)
+
+    def view(self, now: float) -> View:
+        """A frozen picture of the book."""
+        return look(self.book, self.generation, now)
+
+    # -- noting ----------------------------------------------------------------------------------------
+
+    def _note(self, event: Event, m: Moves) -> None:  # noqa: C901  (one case an event)
+        match event:
+            case Asked():
+                self._asked(event, m)
+            case Left(ticket):
+                m.leave(ticket)
+            case EngineReady(run, endpoint):
+                if (engine := self._current(run, State.STARTING)) is not None:
+                    m.ready(engine, endpoint)
+            case EngineSick(run, why):
+                if (engine := self._current(run, State.STARTING, State.READY)) is not None:
+                    self._sick(engine, why, m)
+            case EngineExited(run, end):
+                self._exited(run, end, m)
+            case CatalogChanged(catalog):
+                self._changed(catalog, m)
+            case LoadWished(model):
+                self._load(model, m)
+            case UnloadWished(model):
+                self._unload(model, m)
+            case Closing():
+                self._closing(m)
+            case Ticked():
+                pass
+            case _:
+                assert_never(event)
+
+    def _current(self, run: RunId, *states: State) -> Engine | None:
+        """The engine of this very run, if it is in one of the states: late news is no news."""
+        engine = self.book.engine_of(run)
+        return engine if engine is not None and engine.state in states else None
+
+    def _asked(self, event: Asked, m: Moves) -> None:
+        found = self.book.catalog.resolve(event.model)
+        refusal = self._unwelcome(event.model, found[0] if found else None)
+        if refusal is not None or found is None:
+            assert refusal is not None
+            m.refuse(event.ticket, refusal)
+            return
+        spec = found[0]
+        self.book.rested.discard(spec.name)
+        self.book.queue.add(Waiting(event.ticket, spec.name, event.client, m.now))
+
+    def _unwelcome(self, name: str, spec: Spec | None) -> Refusal | None:
+        if self.book.closing:
+            return Refusal(Reason.CLOSING, name, retry_after=5.0)
+        if spec is None:
+            names = [*self.book.catalog.models, *self.book.catalog.aliases]
+            near = ", ".join(f"'{n}'" for n in difflib.get_close_matches(name, names))
+            return Refusal(Reason.UNKNOWN_MODEL, name, detail=f"; did you mean {near}?" if near else "")
+        if why := policy.never_fits(self.book.catalog, spec):
+            return Refusal(Reason.NEVER_FITS, spec.name, detail=why)
+        limit = self.book.catalog.rules.queue
+        if len(self.book.queue) >= limit and not self._has_slot(spec.name):
+            full = f"{limit} requests wait already (scheduling.queue)"
+            return Refusal(Reason.QUEUE_FULL, spec.name, retry_after=1.0, detail=full)
+        return None
+
+    def _has_slot(self, model: str) -> bool:
+        engine = self.book.engines.get(model)
+        return (
+            engine is not None
+            and engine.state is State.READY
+            and len(engine.leases) + self.book.queue.count(model) < engine.spec.terms.concurrency
+        )
+
+    def _sick(self, engine: Engine, why: str, m: Moves) -> None:
+        fault = Exit(reason=why)
+        reason = Reason.START_FAILED if engine.state is State.STARTING else Reason.ENGINE_DIED
+        m.refuse_all(engine.run.model, reason, fault)
+        m.stop(engine, Why(Cause.SICK, detail=why), fault)
+
+    def _exited(self, run: RunId, end: Exit, m: Moves) -> None:
+        engine = self.book.engine_of(run)
+        if engine is None:
+            return
+        if engine.state is State.STARTING:
+            m.refuse_all(run.model, Reason.START_FAILED, end)
+        m.exited(engine, end)
+
+    def _changed(self, catalog: Catalog, m: Moves) -> None:
+        old, self.book.catalog = self.book.catalog, catalog
+        self.generation += 1
+        for name, spec in catalog.models.items():
+            before = old.models.get(name)
+            if before is None or before.launch != spec.launch:
+                m.forgive(name)
+                if spec.terms.stay.preload and not spec.terms.stay.pinned:
+                    self.book.wishes[name] = (Wish.PRELOAD, m.now)
+            engine = self.book.engines.get(name)
+            if engine is not None and not engine.leaving:
+                engine.spec = Spec(name, engine.spec.launch, spec.terms)
+        for name in self.book.queue.models():
+            if name not in catalog.models:
+                m.refuse_all(name, Reason.MODEL_REMOVED)
+            elif why := policy.never_fits(catalog, catalog.models[name]):
+                m.refuse_all(name, Reason.NEVER_FITS, detail=why)
+        for name in [n for n in (*self.book.wishes, *self.book.rested) if n not in catalog.models]:
+            self.book.wishes.pop(name, None)
+            self.book.rested.discard(name)
+
+    def _load(self, model: str, m: Moves) -> None:
+        found = self.book.catalog.resolve(model)
+        if found is None or self.book.closing:
+            return
+        spec = found[0]
+        m.forgive(spec.name)
+        self.book.rested.discard(spec.name)
+        engine = self.book.engines.get(spec.name)
+        up = engine is not None and engine.state in (State.STARTING, State.READY)
+        if not up and policy.never_fits(self.book.catalog, spec) is None:
+            self.book.wishes[spec.name] = (Wish.LOAD, m.now)
+
+    def _unload(self, model: str, m: Moves) -> None:
+        found = self.book.catalog.resolve(model)
+        if found is None:
+            return
+        name = found[0].name
+        self.book.wishes.pop(name, None)
+        self.book.rested.add(name)
+        m.refuse_all(name, Reason.MODEL_UNLOADED)
+        m.forgive(name)
+        engine = self.book.engines.get(name)
+        if engine is not None and not engine.leaving:
+            m.drain(engine, Why(Cause.UNLOAD))
+
+    def _closing(self, m: Moves) -> None:
+        """The first one drains; told again, it waits no longer."""
+        if self.book.closing:
+            for engine in list(self.book.engines.values()):
+                if engine.state is State.DRAINING:
+                    m.stop(engine, Why(Cause.CLOSING))
+        self.book.closing = True
+        self.book.wishes.clear()
+
+    # -- time ------------------------------------------------------------------------------------------
+
+    def _expire(self, m: Moves) -> None:
+        for engine in list(self.book.engines.values()):
+            if engine.phase.deadline is not None and engine.phase.deadline <= m.now:
+                self._overdue(engine, m)
+        wait = self.book.catalog.rules.wait
+        while wait is not None and (first := self.book.queue.oldest()) and first.since + wait <= m.now:
+            late = Refusal(Reason.QUEUE_TIMEOUT, first.model, retry_after=1.0, detail=f"{wait:g} s")
+            m.refuse(first.ticket, late)
+
+    def _overdue(self, engine: Engine, m: Moves) -> None:
+        match engine.state:
+            case State.STARTING:
+                bound = f"{engine.spec.terms.bounds.start:g} s"
+                fault = Exit(reason=f"not ready after {bound}")
+                m.refuse_all(engine.run.model, Reason.START_TIMEOUT, detail=bound)
+                m.stop(engine, Why(Cause.OVERDUE), fault, overdue=True)
+            case State.DRAINING | State.SAVING:
+                m.stop(engine, Why(Cause.DRAIN_OVER), overdue=True)
+            case State.STOPPING | State.KILLING:
+                m.kill(engine)
+            case State.BACKOFF | State.FAILED:
+                m.cooled(engine)
+            case State.READY:  # pragma: no cover  (a ready engine has no deadline of its own)
+                pass
+
+    def _deadlines(self) -> Iterator[float]:
+        book, rules = self.book, self.book.catalog.rules
+        for engine in book.engines.values():
+            if engine.phase.deadline is not None:
+                yield engine.phase.deadline
+            if (ends := expires(engine, book.pinned(engine.run.model))) is not None:
+                yield ends
+        if (first := book.queue.oldest()) is not None and rules.wait is not None:
+            yield first.since + rules.wait
+        yield from self._patience()
+
+    def _patience(self) -> Iterator[float]:
+        """Who waits for a cold model may soon lose patience, or see an idle engine stop lingering."""
+        book, rules = self.book, self.book.catalog.rules
+        blocked = [n for n in (*book.queue.models(), *book.wishes) if not self._up(n)]
+        for name in blocked:
+            for clock, _ in book.queue.clocks(name):
+                yield clock + rules.patience
+            if name in book.wishes:
+                yield book.wishes[name][1] + rules.patience
+        if blocked:
+            for engine in book.engines.values():
+                if engine.state is State.READY and not engine.leases:
+                    yield policy.lingers_until(book, engine)
+
+    def _up(self, model: str) -> bool:
+        engine = self.book.engines.get(model)
+        return engine is not None and engine.state is State.READY

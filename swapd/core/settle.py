@@ -1,0 +1,206 @@
+"""The only place that decides. Re-levels the whole book after every event; it never reacts edge by edge."""
+
+from __future__ import annotations
+
+from swapd.core import policy
+from swapd.core.book import Engine, Wish
+from swapd.core.commands import Cause, Why
+from swapd.core.engine import State
+from swapd.core.moves import Moves
+from swapd.core.policy import Candidate
+from swapd.core.refusal import Reason, Refusal
+from swapd.core.spec import Cost
+
+_WISHED = {Wish.LOAD: Cause.LOAD, Wish.PINNED: Cause.PINNED, Wish.PRELOAD: Cause.PRELOAD}
+
+
+def settle(m: Moves) -> None:
+    """Bring the book from what is to what should be, as far as orders can."""
+    if m.book.closing:
+        _wind_down(m)
+        return
+    _let_go(m)
+    _end_drains(m)
+    _refuse_resting(m)
+    _wish_pinned(m)
+    held = _Room(m).make()
+    _grant(m, held)
+    _retire(m)
+
+
+def _let_go(m: Moves) -> None:
+    """Engines whose model is gone from the config, or whose launch is not the config's any more."""
+    for engine in list(m.book.engines.values()):
+        spec = m.book.catalog.models.get(engine.run.model)
+        if engine.leaving or (spec is not None and spec.launch == engine.spec.launch):
+            continue
+        m.drain(engine, Why(Cause.REMOVED if spec is None else Cause.RELAUNCH))
+
+
+def _end_drains(m: Moves) -> None:
+    for engine in m.book.engines.values():
+        if engine.state is State.DRAINING and not engine.leases:
+            m.stop(engine, Why(Cause.DRAINED))
+
+
+def _refuse_resting(m: Moves) -> None:
+    """Nobody waits for a model that rests after failures, but for the short rest after a first crash."""
+    for name, engine in m.book.engines.items():
+        if not engine.resting or not m.book.queue.count(name):
+            continue
+        history = m.book.recall(name)
+        crashed_once = engine.up is not None and history.failures == 1
+        if engine.state is State.BACKOFF and crashed_once:
+            continue
+        rest = max(0.0, (engine.phase.deadline or m.now) - m.now)
+        ago = m.now - engine.phase.since
+        detail = f"{history.failures} failures in a row, the last {ago:.0f} s ago; next try in {rest:.0f} s"
+        for waiting in m.book.queue.of(name):
+            m.refuse(waiting.ticket, Refusal(Reason.UNAVAILABLE, name, history.last, max(rest, 1.0), detail))
+
+
+def _wish_pinned(m: Moves) -> None:
+    for name in m.book.catalog.models:
+        if m.book.pinned(name) and name not in m.book.engines:
+            m.book.wishes.setdefault(name, (Wish.PINNED, m.now))
+
+
+class _Room:
+    """One walk over the candidates, best first: start what fits, make room for what does not.
+
+    What a better candidate still waits for is reserved, so no worse one can slip into it. An engine that
+    stands in the way of an overdue candidate but has its quantum to serve is *held*: it gives leases only
+    to those it was loaded for.
+    """
+
+    def __init__(self, m: Moves) -> None:
+        self.m = m
+        self.book = m.book
+        self.free = m.book.free()
+        self.coming = m.book.coming()
+        self.safe: set[str] = set()
+        """Models whose own callers are overdue, and better placed than the candidate looked at."""
+        self.held: set[str] = set()
+
+    def make(self) -> set[str]:
+        """Walk; returns the models held."""
+        self._shed()
+        for name in [n for n in self.book.promised if not self.book.demanded(n)]:
+            del self.book.promised[name]
+        for candidate in policy.candidates(self.book, self.m.now):
+            self._place(candidate)
+        return self.held
+
+    def _shed(self) -> None:
+        """The operator made the budget smaller than what runs: the cheapest go, draining if busy."""
+        over = {name: -left for name, left in self.free.items() if left + self.coming.get(name, 0) < 0}
+        if over:
+            running = [e for e in self.book.running() if not e.leaving]
+            self._evict(over, running, Why(Cause.BUDGET))
+
+    def _place(self, candidate: Candidate) -> None:
+        name, cost = candidate.spec.name, candidate.spec.terms.cost
+        engine = self.book.engines.get(name)
+        if engine is not None and engine.state in (State.STARTING, State.READY):
+            if candidate.overdue is not None:
+                self.safe.add(name)
+        elif engine is not None and engine.resting:
+            return
+        elif engine is None and policy.fits(cost, self.free):
+            self._spawn(candidate)
+        elif self._fits_soon(cost):
+            self._reserve(cost)
+        elif not candidate.may_evict:
+            self.book.wishes.pop(name, None)
+        elif self._evict_for(candidate):
+            self.book.promised[name] = None
+            self._reserve(cost)
+        elif candidate.overdue is not None:
+            self._hold_for(candidate)
+            self._reserve(cost)
+
+    def _spawn(self, candidate: Candidate) -> None:
+        name = candidate.spec.name
+        wish, _ = self.book.wishes.get(name, (None, 0.0))
+        asked = self.book.queue.count(name)
+        why = Why(Cause.ASKED, detail=f"{asked} waiting") if asked or wish is None else Why(_WISHED[wish])
+        self.m.spawn(candidate.spec, why)
+        self._reserve(candidate.spec.terms.cost)
+
+    def _fits_soon(self, cost: Cost) -> bool:
+        return policy.fits(cost, {n: left + self.coming.get(n, 0) for n, left in self.free.items()})
+
+    def _short(self, cost: Cost) -> dict[str, int]:
+        return policy.lacking(cost, {n: left + self.coming.get(n, 0) for n, left in self.free.items()})
+
+    def _reserve(self, cost: Cost) -> None:
+        for name, amount in cost.items():
+            if name in self.free:
+                self.free[name] -= amount
+
+    def _evict_for(self, candidate: Candidate) -> bool:
+        able = [
+            engine
+            for engine in self.book.running()
+            if engine.run.model not in self.safe and policy.evictable(self.book, engine, candidate, self.m.now)
+        ]
+        why = Why(Cause.EVICTED, candidate.spec.name)
+        return self._evict(self._short(candidate.spec.terms.cost), able, why)
+
+    def _evict(self, short: Cost, able: list[Engine], why: Why) -> bool:
+        prices = [policy.price(self.book, engine, self.m.now) for engine in able]
+        chosen = policy.victims(short, able, prices)
+        for engine in chosen or ():
+            self.m.drain(engine, why)
+            for name, amount in engine.spec.terms.cost.items():
+                self.coming[name] = self.coming.get(name, 0) + amount
+        return chosen is not None
+
+    def _hold_for(self, candidate: Candidate) -> None:
+        able = [
+            engine
+            for engine in self.book.running()
+            if engine.run.model not in self.safe and policy.in_the_way(self.book, engine, candidate)
+        ]
+        prices = [policy.price(self.book, engine, self.m.now) for engine in able]
+        chosen = policy.victims(self._short(candidate.spec.terms.cost), able, prices)
+        self.held.update(engine.run.model for engine in chosen or ())
+
+
+def _grant(m: Moves, held: set[str]) -> None:
+    for name in m.book.queue.models():
+        engine = m.book.engines.get(name)
+        if engine is None or engine.state is not State.READY:
+            continue
+        slots = engine.spec.terms.concurrency - len(engine.leases)
+        if slots <= 0:
+            continue
+        able = [w for w in m.book.queue.of(name) if name not in held or w.ticket in engine.owed]
+        for waiting in able[:slots]:
+            m.grant(waiting, engine)
+
+
+def _retire(m: Moves) -> None:
+    """Idle past the ttl. A pinned one stays."""
+    for engine in list(m.book.engines.values()):
+        ends = expires(engine, m.book.pinned(engine.run.model))
+        if ends is not None and ends <= m.now and not m.book.queue.count(engine.run.model):
+            m.stop(engine, Why(Cause.TTL))
+
+
+def expires(engine: Engine, pinned: bool) -> float | None:
+    """When an idle engine's ttl is over; None if it is busy, pinned or stays for ever."""
+    ttl = engine.spec.terms.stay.ttl
+    if engine.state is not State.READY or engine.leases or pinned or ttl is None:
+        return None
+    return engine.idle_since + ttl
+
+
+def _wind_down(m: Moves) -> None:
+    for name in m.book.queue.models():
+        m.refuse_all(name, Reason.CLOSING)
+    for engine in list(m.book.engines.values()):
+        if engine.state is State.DRAINING and not engine.leases:
+            m.stop(engine, Why(Cause.CLOSING))
+        elif not engine.leaving:
+            m.drain(engine, Why(Cause.CLOSING))
