@@ -60,6 +60,14 @@ class Refusal:
         return "\n".join(parts)
 
 
+class Refused(Exception):
+    """The ticket was turned away; ``refusal`` says why."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
+
+
 _TEXT = {
     Reason.UNKNOWN_MODEL: "cannot find model '{model}'{detail}",
     Reason.NEVER_FITS: "cannot load model '{model}': {detail}",

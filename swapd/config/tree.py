@@ -1,0 +1,94 @@
+"""A config file as a small tree that remembers where each key and value stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from swapd.config.problems import Place
+from swapd.config.units import natural
+
+
+@dataclass(slots=True, eq=False)
+class Scalar:
+    """A single value as the operator wrote it. ``plain``: without quotes, so ``5`` is a number.
+
+    ``broken``: its problem is told already (an unset variable, ...); nobody should look at its text.
+    """
+
+    text: str
+    place: Place
+    plain: bool = True
+    broken: bool = False
+    weight: ClassVar[int] = 1
+    depth: ClassVar[int] = 0
+
+    @property
+    def empty(self) -> bool:
+        """Nothing was written, or ``null``."""
+        return self.plain and self.text in ("", "~", "null", "Null", "NULL")
+
+
+@dataclass(slots=True, eq=False)
+class Seq:
+    """A list. ``weight`` counts the nodes within, each alias in full; ``depth`` the levels below."""
+
+    place: Place
+    items: list[Node] = field(default_factory=list)
+    weight: int = 1
+    depth: int = 1
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """A key and its value."""
+
+    key: Scalar
+    value: Node
+
+
+@dataclass(slots=True, eq=False)
+class Map:
+    """A mapping, in the order of the file; keys are unique. ``weight`` and ``depth`` as for Seq."""
+
+    place: Place
+    entries: dict[str, Entry] = field(default_factory=dict)
+    weight: int = 1
+    depth: int = 1
+
+    def get(self, name: str) -> Node | None:
+        """The value of a key; None where the key is missing or its value was left empty."""
+        entry = self.entries.get(name)
+        if entry is None or (isinstance(entry.value, Scalar) and entry.value.empty):
+            return None
+        return entry.value
+
+    def place_of(self, name: str) -> Place:
+        """Where the value of ``name`` stands; the mapping's own place if it is not there."""
+        entry = self.entries.get(name)
+        return self.place if entry is None else entry.value.place
+
+
+Node = Scalar | Seq | Map
+
+
+def kind(node: Node) -> str:
+    """The node in words, for messages."""
+    match node:
+        case Map():
+            return "a mapping"
+        case Seq():
+            return "a list"
+        case Scalar():
+            return "empty" if node.empty else f"'{node.text}'"
+
+
+def plain_data(node: Node) -> Any:
+    """The node as JSON data: dict, list, str, int, float, bool or None."""
+    match node:
+        case Map():
+            return {name: plain_data(entry.value) for name, entry in node.entries.items()}
+        case Seq():
+            return [plain_data(item) for item in node.items]
+        case Scalar():
+            return natural(node.text) if node.plain else node.text

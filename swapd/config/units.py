@@ -1,0 +1,118 @@
+"""Single values: text in, a Python value out. A ValueError's text tells the operator how to write it right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from swapd.config.problems import did_you_mean
+
+T = TypeVar("T")
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "": 1.0}
+_BYTES = {"": 1, "B": 1} | {
+    f"{letter}{suffix}": base ** (power + 1)
+    for power, letter in enumerate("KMGT")
+    for suffix, base in (("iB", 1024), ("B", 1000))
+}
+_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+_AMOUNT = re.compile(r"(\d{1,15}(?:\.\d{1,9})?) ?([A-Za-z]*)")
+_WHOLE = re.compile(r"[-+]?\d{1,18}")
+_DECIMAL = re.compile(r"[-+]?(?:\d{1,300}\.\d*|\.\d+|\d{1,300}(?=[eE]))(?:[eE][-+]?\d{1,3})?")
+_HEX = re.compile(r"0x[0-9a-fA-F]{1,15}")
+
+
+def text(value: str) -> str:
+    """The text itself; a value that is wanted must not be empty."""
+    if not value.strip():
+        raise ValueError("is empty: give it a value or remove the key")
+    return value
+
+
+def duration(value: str) -> float:
+    """Seconds: ``500ms``, ``30s``, ``15m``, ``1h``, ``2d``; a plain number is seconds."""
+    match = _AMOUNT.fullmatch(value)
+    if match is None or match[2] not in _SECONDS:
+        raise ValueError(f"'{value}' is not a duration: write it like 500ms, 30s, 15m, 1h or 2d")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def size(value: str) -> int:
+    """Bytes: ``512MiB``, ``22GiB``, ``100MB``; a plain number is bytes."""
+    match = _AMOUNT.fullmatch(value)
+    if match is None or match[2] not in _BYTES:
+        raise ValueError(f"'{value}' is not a size: write it like 512MiB, 22GiB or 100MB")
+    return int(float(match[1]) * _BYTES[match[2]])
+
+
+def counter(value: str) -> int:
+    """An amount of a plain counter. Memory is told apart by its unit."""
+    if _WHOLE.fullmatch(value) and int(value) >= 0:
+        return int(value)
+    match = _AMOUNT.fullmatch(value)
+    if match is not None and match[2] in _BYTES:
+        raise ValueError("memory sizes are not supported yet: use a plain counter such as engines: 1")
+    raise ValueError(f"'{value}' is not a count: write a whole number such as 1")
+
+
+def whole(least: int | None = 0) -> Callable[[str], int]:
+    """A reader of whole numbers that are at least ``least``."""
+
+    def read(value: str) -> int:
+        if not _WHOLE.fullmatch(value):
+            raise ValueError(f"'{value}' is not a whole number")
+        if least is not None and int(value) < least:
+            raise ValueError(f"{value} is too small: the least is {least}")
+        return int(value)
+
+    return read
+
+
+def boolean(value: str) -> bool:
+    """``true`` or ``false``; also yes, no, on and off, which older YAML calls the same."""
+    if value.lower() not in _WORDS:
+        raise ValueError(f"'{value}' is neither true nor false")
+    return _WORDS[value.lower()]
+
+
+def word(meaning: dict[str, T], otherwise: Callable[[str], T]) -> Callable[[str], T]:
+    """A reader that knows some words, and leaves all else to ``otherwise``, naming the words if that fails."""
+    names = " or ".join(meaning)
+
+    def read(value: str) -> T:
+        if value in meaning:
+            return meaning[value]
+        try:
+            return otherwise(value)
+        except ValueError as error:
+            raise ValueError(f"{error}, or {names}{did_you_mean(value, meaning)}") from None
+
+    return read
+
+
+def choice(*options: str) -> Callable[[str], str]:
+    """A reader of one of a few words."""
+
+    def read(value: str) -> str:
+        if value not in options:
+            raise ValueError(f"'{value}' is not one of {', '.join(options)}{did_you_mean(value, options)}")
+        return value
+
+    return read
+
+
+def natural(value: str) -> Any:
+    """What an unquoted value is in YAML 1.2: None, bool, int, float, or the text itself."""
+    match value:
+        case "" | "~" | "null" | "Null" | "NULL":
+            return None
+        case "true" | "True" | "TRUE":
+            return True
+        case "false" | "False" | "FALSE":
+            return False
+    if _WHOLE.fullmatch(value):
+        return int(value)
+    if _DECIMAL.fullmatch(value):
+        return float(value)
+    return int(value, 16) if _HEX.fullmatch(value) else value

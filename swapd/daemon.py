@@ -1,0 +1,120 @@
+"""The architect: builds every room, introduces them, opens the doors, and then only waits."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import signal
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from swapd import __version__, doors, systemd, tasks
+from swapd.config import Loaded, watch
+from swapd.core.events import CatalogChanged, Closing, Event
+from swapd.core.scheduler import Scheduler
+from swapd.dispatch import Dispatcher
+from swapd.engines.binaries import find_binary
+from swapd.engines.supervisor import Supervisor
+from swapd.journal import Journal, wall_clock
+from swapd.reload import Current
+from swapd.web.app import FrontDoor, create_app
+from swapd.web.upstream import Upstream
+
+log = logging.getLogger("swapd")
+T = TypeVar("T")
+
+
+class Daemon:
+    """One swapd. ``loaded`` is a config without problems."""
+
+    def __init__(self, path: Path, environ: Mapping[str, str], loaded: Loaded) -> None:
+        self._environ = environ
+        self._config = Current(path, environ, loaded, self._find_binary, self._post)
+        self._warnings = loaded.warnings
+        self._urls: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
+        self._going = asyncio.Event()
+        self._upstream = Upstream()
+        self._supervisor = Supervisor(self._post, find_binary=self._find_binary, environ=environ)
+        self._desk = Dispatcher(
+            Scheduler(jitter=random.random), self._supervisor, [Journal().hear, self._upstream.hear]
+        )
+
+    async def listening(self) -> list[str]:
+        """The base URLs, once the doors are open."""
+        return await asyncio.shield(self._urls)
+
+    def stop(self) -> None:
+        """Begin to go: drain, stop the engines. Told again, it waits for no stream any longer."""
+        if self._going.is_set():
+            log.warning("asked again to stop: cutting what still runs")
+            self._desk.post(Closing())
+        self._going.set()
+
+    async def run(self) -> int:
+        """Serve until told to stop; the exit code. 1 if an address cannot be had."""
+        try:
+            sockets = systemd.listen_sockets(self._environ) or doors.open_sockets(self._config.settings.listen)
+        except doors.CannotListen as error:
+            log.error("%s", error)
+            self._urls.cancel()
+            return 1
+        app = create_app(self._desk, self._config, self._supervisor, self._upstream, wall_clock)
+        door = FrontDoor(app, self._config)
+        self._catch_signals()
+        await door.open(sockets)
+        self._desk.post(CatalogChanged(self._config.catalog))
+        watcher = tasks.spawn(watch(self._config.paths, self._config.reload), name="watch config")
+        self._announce([doors.url_of(sock) for sock in sockets])
+        await self._going.wait()
+        await self._wind_down(door)
+        watcher.cancel()
+        return 0
+
+    def _post(self, event: Event) -> None:
+        """The desk, the hands and the config need each other: whoever posts finds the desk when it does."""
+        self._desk.post(event)
+
+    def _find_binary(self) -> str | None:
+        """Looked for anew each time: one may be installed while we run."""
+        return find_binary(self._environ)
+
+    def _announce(self, urls: list[str]) -> None:
+        for warning in self._warnings:
+            log.warning("config: %s", warning)
+        for url in urls:
+            log.info("swapd %s is listening on %s", __version__, url)
+        self._urls.set_result(urls)
+        systemd.notify(self._environ, "READY=1", f"STATUS=listening on {', '.join(urls)}")
+
+    def _catch_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_by_signal)
+
+    def _reload_by_signal(self) -> None:
+        tasks.spawn(self._config.reload(), name="reload by SIGHUP")
+
+    async def _wind_down(self, door: FrontDoor) -> None:
+        systemd.notify(self._environ, "STOPPING=1")
+        leases = sum(m.engine.leases for m in self._desk.view().models.values() if m.engine)
+        log.info("shutting down%s", f": {leases} requests may finish first" if leases else "")
+        self._desk.post(Closing())
+        await self._desk.until(lambda view: view.quiet)  # bounded by drain, stop and kill of each engine
+        await door.close()
+        await self._upstream.close()
+        await self._supervisor.aclose()
+        self._desk.close()
+        log.info("all engines are gone, goodbye")
+
+
+def run_loop(coro: Coroutine[Any, Any, T]) -> T:
+    """Run to the end on uvloop where there is one, else on asyncio's own loop."""
+    try:
+        from uvloop import new_event_loop  # noqa: PLC0415  (optional, and 50 ms that other verbs spare)
+    except ImportError:
+        new_event_loop = None
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(coro)

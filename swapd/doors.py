@@ -1,0 +1,72 @@
+"""Opening the listening sockets, with errors that say which address and what to do."""
+
+from __future__ import annotations
+
+import socket
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from swapd.core.settings import Address
+
+
+class CannotListen(Exception):
+    """An address could not be had; the message says which, why, and what to do."""
+
+
+def open_sockets(addresses: Sequence[Address]) -> list[socket.socket]:
+    """Bind them all, or none. Raises CannotListen."""
+    opened: list[socket.socket] = []
+    for address in addresses:
+        try:
+            opened.append(_bind(address))
+        except OSError as error:
+            for sock in opened:
+                sock.close()
+            reason = error.strerror or str(error)
+            text = f"cannot listen on {address}: {reason}; is swapd running already? See `listen` in the config"
+            raise CannotListen(text) from error
+    return opened
+
+
+def url_of(sock: socket.socket) -> str:
+    """What a client would use: ``http://host:port``, or ``unix:/path``."""
+    if sock.family == socket.AF_UNIX:
+        return f"unix:{sock.getsockname()}"
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _bind(address: Address) -> socket.socket:
+    if address.path is not None:
+        return _bind_unix(Path(address.path))
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((address.host, address.port))
+        sock.listen()
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _bind_unix(path: Path) -> socket.socket:
+    """Take over a socket file that nobody answers behind; never one that somebody does."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
+            if sock.connect_ex(str(path)) == 0:
+                raise OSError("another process answers there")
+            path.unlink()
+            sock.close()
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.bind(str(path))
+        sock.listen()
+    except OSError:
+        sock.close()
+        raise
+    return sock

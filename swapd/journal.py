@@ -1,0 +1,131 @@
+"""The diary: hears every event with the orders it caused, and prints each decision once, from the data.
+
+Also the one place that sets up logging and reads the wall clock.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import IO
+
+import msgspec
+
+from swapd.core.commands import Command, Grant, Kill, Note, Refuse, Revoke, Spawn, Terminate
+from swapd.core.engine import RunId
+from swapd.core.events import EngineExited, EngineReady, Event, LoadWished, UnloadWished
+from swapd.core.settings import LogSettings
+
+log = logging.getLogger("swapd")
+_SYSLOG = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
+
+
+class Journal:
+    """An ear of the desk. Remembers only when the living runs began and why they were told to go."""
+
+    def __init__(self) -> None:
+        self._began: dict[RunId, float] = {}
+        self._stopped: set[RunId] = set()
+
+    def hear(self, event: Event, commands: Sequence[Command]) -> None:
+        """Print what happened, then what was decided."""
+        self._happened(event)
+        for command in commands:
+            self._decided(command)
+
+    def _happened(self, event: Event) -> None:
+        match event:
+            case EngineReady(run, endpoint) if run in self._began:
+                seconds = time.monotonic() - self._began[run]
+                log.info("%s is ready at %s after %.2f s", run, endpoint, seconds)
+            case EngineExited(run, end):
+                self._began.pop(run, None)
+                wanted = run in self._stopped
+                self._stopped.discard(run)
+                if wanted:
+                    log.info("%s is gone: %s", run, end)
+                else:
+                    log.warning("%s failed: %s%s", run, end, "".join(f"\n  | {line}" for line in end.log))
+            case LoadWished(model) | UnloadWished(model):
+                verb = "load" if isinstance(event, LoadWished) else "unload"
+                log.info("the operator wants to %s %s", verb, model)
+            case _:
+                pass
+
+    def _decided(self, command: Command) -> None:
+        match command:
+            case Spawn(run, _, why):
+                self._began[run] = time.monotonic()
+                log.info("start %s: %s", run, why)
+            case Terminate(run, _, why):
+                self._stopped.add(run)
+                log.info("stop %s: %s", run, why)
+            case Kill(run):
+                log.warning("kill %s: it did not stop in time", run)
+            case Note(run, why):
+                log.info("drain %s: %s", run, why)
+            case Revoke(ticket, run):
+                log.warning("cut request %d off from %s", ticket, run)
+            case Refuse(ticket, refusal):
+                log.info("refuse request %d: %s", ticket, str(refusal).partition("\n")[0])
+            case Grant(ticket, run, _, _, queued, _):
+                log.debug("grant request %d a lease on %s after %.3f s", ticket, run, queued)
+
+
+def configure(settings: LogSettings, environ: Mapping[str, str], stream: IO[str] = sys.stderr) -> None:
+    """(Re)configure the root logger. ``auto``: plain lines; under systemd's journal its priority marks."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_formatter(settings.format, environ, stream))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.level.upper())
+    # aiohttp and asyncio log a traceback for each malformed request; a port scan must not fill the disk.
+    logging.getLogger("aiohttp.server").setLevel(logging.ERROR)
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
+
+
+def wall_clock(monotonic: float, now: float) -> str:
+    """A monotonic moment as RFC 3339 in UTC; ``now`` is the monotonic present."""
+    stamp = datetime.now(UTC).timestamp() - (now - monotonic)
+    return datetime.fromtimestamp(stamp, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _formatter(style: str, environ: Mapping[str, str], stream: IO[str]) -> logging.Formatter:
+    if style == "json":
+        return _Json()
+    if style == "auto" and _is_journal(environ, stream):
+        return _Journald()
+    return logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", datefmt="%Y-%m-%d %H:%M:%S")
+
+
+def _is_journal(environ: Mapping[str, str], stream: IO[str]) -> bool:
+    """Whether our stream is the very socket that systemd announced (systemd.exec(5), JOURNAL_STREAM)."""
+    try:
+        info = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return environ.get("JOURNAL_STREAM") == f"{info.st_dev}:{info.st_ino}"
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(line).decode()
+
+
+class _Journald(logging.Formatter):
+    """``<6>text``: journald reads the priority off and stamps the time itself; each line needs the mark."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        mark = f"<{_SYSLOG.get(record.levelname, 6)}>"
+        return "\n".join(mark + line for line in super().format(record).splitlines())

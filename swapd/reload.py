@@ -1,0 +1,86 @@
+"""The config in force, and the one way it changes: read, compare, tell the desk."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from swapd.config import Loaded, Problem, changes, load
+from swapd.core.events import CatalogChanged, Event
+from swapd.core.settings import Settings
+from swapd.core.spec import Catalog
+
+log = logging.getLogger("swapd")
+
+
+class Current:
+    """What ``web`` calls its Config. A broken file changes nothing but ``problems``."""
+
+    def __init__(
+        self,
+        path: Path,
+        environ: Mapping[str, str],
+        loaded: Loaded,
+        find_binary: Callable[[], str | None],
+        post: Callable[[Event], None],
+    ) -> None:
+        assert loaded.catalog is not None
+        assert loaded.settings is not None
+        self.catalog: Catalog = loaded.catalog
+        self.settings: Settings = loaded.settings
+        self.problems: list[dict[str, Any]] = []
+        self._load = lambda: load(path, environ, find_binary)
+        self._files = loaded.files
+        self._post = post
+        self._turn = asyncio.Lock()
+        self._generation = 1
+
+    def paths(self) -> list[Path]:
+        """The files whose edits matter."""
+        return list(self._files)
+
+    async def reload(self) -> dict[str, Any]:
+        """Read again; one at a time. Returns what changed, or ``{"problems": [...]}``."""
+        async with self._turn:
+            loaded = await asyncio.to_thread(self._load)  # a large file must not hold up any stream
+            self._files = tuple(dict.fromkeys((*loaded.files, *self._files))) if loaded.problems else loaded.files
+            if loaded.catalog is None or loaded.settings is None:
+                return self._reject(loaded.problems)
+            self.problems = []
+            change = changes(self.catalog, loaded.catalog, self.settings, loaded.settings)
+            if change:
+                for warning in loaded.warnings:
+                    log.warning("config: %s", warning)
+                log.info("config reloaded: %s", change.words())
+                self.catalog, self.settings = loaded.catalog, loaded.settings
+                self._generation += 1
+                self._post(CatalogChanged(loaded.catalog))
+            return {
+                "generation": self._generation,
+                "added": list(change.added),
+                "removed": list(change.removed),
+                "relaunched": list(change.relaunched),
+                "retuned": list(change.retuned),
+                "needs_restart": list(change.needs_restart),
+            }
+
+    def _reject(self, problems: tuple[Problem, ...]) -> dict[str, Any]:
+        self.problems = [as_json(problem) for problem in problems]
+        for problem in problems:
+            log.error("config: %s", problem)
+        log.error("the config has errors; the one in force stays")
+        return {"problems": self.problems}
+
+
+def as_json(problem: Problem) -> dict[str, Any]:
+    """A problem as ``status`` shows it."""
+    return {
+        "file": problem.file,
+        "line": problem.line,
+        "column": problem.column,
+        "key": problem.key,
+        "message": problem.message,
+    }

@@ -1,0 +1,192 @@
+"""The operator's doors under ``/admin``, and ``/health`` and ``/ready`` for everybody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from swapd import __version__
+from swapd.core.engine import State
+from swapd.core.events import LoadWished, UnloadWished
+from swapd.core.refusal import Reason, Refusal, Refused
+from swapd.core.view import ModelView, View
+from swapd.web.auth import check_operator
+from swapd.web.errors import BAD_REQUEST, Problem, of_refusal
+from swapd.web.gate import Config, Engines, Gate
+
+Clock = Callable[[float, float], str]
+"""(monotonic moment, monotonic now) -> RFC 3339."""
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+TAIL = 200
+"""Lines of log shown where no number is asked for."""
+
+
+class Admin:
+    """The handlers."""
+
+    def __init__(self, gate: Gate, config: Config, engines: Engines, clock: Clock) -> None:
+        self._gate = gate
+        self._config = config
+        self._engines = engines
+        self._clock = clock
+
+    def routes(self) -> list[web.RouteDef]:
+        """The route table of this module."""
+        return [
+            web.get("/health", self.health),
+            web.get("/ready", self.ready),
+            web.get("/admin/status", self._guarded(self.status)),
+            web.post("/admin/models/{name:.+}/load", self._guarded(self.load)),
+            web.post("/admin/models/{name:.+}/unload", self._guarded(self.unload)),
+            web.post("/admin/unload", self._guarded(self.unload_all)),
+            web.post("/admin/reload", self._guarded(self.reload)),
+            web.get("/admin/logs/{name:.+}", self._guarded(self.logs)),
+        ]
+
+    async def health(self, request: web.Request) -> web.Response:
+        """Alive."""
+        return web.json_response({"status": "ok"})
+
+    async def ready(self, request: web.Request) -> web.Response:
+        """200 once everything that is to be preloaded is up, else 503 with what is missing."""
+        missing = [
+            name
+            for name, model in self._gate.view().models.items()
+            if (model.spec.terms.stay.preload or model.spec.terms.stay.pinned) and model.state != "ready"
+        ]
+        if missing:
+            return web.json_response({"status": "loading", "missing": missing}, status=503)
+        return web.json_response({"status": "ok"})
+
+    async def status(self, request: web.Request) -> web.Response:
+        """Everything that is known, as one object."""
+        view = self._gate.view()
+        runs = [m.engine.run for m in view.models.values() if m.engine is not None]
+        memory = await asyncio.to_thread(lambda: {run: self._engines.memory(run) for run in runs})
+        return web.json_response(
+            {
+                "version": __version__,
+                "generation": view.generation,
+                "budget": {n: {"total": t, "used": view.used[n]} for n, t in view.budget.items()},
+                "models": [
+                    self._model(m, view, memory.get(m.engine.run) if m.engine else None)
+                    for m in view.models.values()
+                ],
+                "problems": list(self._config.problems),
+            }
+        )
+
+    async def load(self, request: web.Request) -> web.Response:
+        """Bring the model up whatever failed before; 200 when it is, ``?wait=0``: 202 at once."""
+        name = self._known(request)
+        self._gate.post(LoadWished(name))
+        if request.query.get("wait") == "0":
+            return web.json_response({"model": name, "state": self._state(name)}, status=202)
+        try:
+            async with self._gate.lease(name, "operator"):
+                return web.json_response({"model": name, "state": self._state(name)})
+        except Refused as refused:
+            raise of_refusal(refused.refusal) from None
+
+    async def unload(self, request: web.Request) -> web.Response:
+        """Drain the model and stop its engine; 200 when it is gone."""
+        name = self._known(request)
+        await self._gone([name])
+        return web.json_response({"model": name, "state": "cold"})
+
+    async def unload_all(self, request: web.Request) -> web.Response:
+        """The same for every model."""
+        names = list(self._gate.view().models)
+        await self._gone(names)
+        return web.json_response({"models": names, "state": "cold"})
+
+    async def reload(self, request: web.Request) -> web.Response:
+        """Read the config again; 422 with all problems if it has any, and then nothing changes."""
+        outcome = await self._config.reload()
+        return web.json_response(outcome, status=422 if "problems" in outcome else 200)
+
+    async def logs(self, request: web.Request) -> web.StreamResponse:
+        """The last lines of the model's engines as text; ``?follow=1`` goes on with new ones."""
+        book = self._engines.logs(self._known(request))
+        try:
+            tail = int(request.query.get("tail", TAIL))
+        except ValueError:
+            raise Problem(BAD_REQUEST, "cannot show logs: ?tail= takes a number of lines") from None
+        response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8"})
+        await response.prepare(request)
+        if request.query.get("follow") != "1":
+            await response.write("".join(f"{line}\n" for line in book.tail(tail)).encode())
+            return response
+        async with book.subscribe() as lines:
+            await response.write("".join(f"{line}\n" for line in book.tail(tail)).encode())
+            async for line in lines:
+                await response.write(f"{line}\n".encode())
+        return response
+
+    def _guarded(self, handler: Handler) -> Handler:
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            check_operator(request, self._config.settings.admin_key)
+            return await handler(request)
+
+        return guarded
+
+    def _known(self, request: web.Request) -> str:
+        """The model's own name for the name or alias in the path. Raises Problem (404)."""
+        asked = request.match_info["name"]
+        found = self._config.catalog.resolve(asked)
+        if found is None:
+            raise of_refusal(Refusal(Reason.UNKNOWN_MODEL, asked))
+        return found[0].name
+
+    async def _gone(self, names: list[str]) -> None:
+        runs = {n: m.engine.run for n, m in self._gate.view().models.items() if n in names and m.engine}
+        for name in names:
+            self._gate.post(UnloadWished(name))
+
+        def gone(view: View) -> bool:
+            """Whether these very runs are over: somebody may have asked for the model anew by now."""
+            engines = [m.engine for n in runs if (m := view.models.get(n)) is not None]
+            return not any(e is not None and e.run == runs[e.run.model] and _lives(e.state) for e in engines)
+
+        await self._gate.until(gone)  # bounded by the engines' own drain, stop and kill bounds
+
+    def _state(self, name: str) -> str:
+        model = self._gate.view().models.get(name)
+        return model.state if model is not None else "cold"
+
+    def _model(self, model: ModelView, view: View, memory: int | None) -> dict[str, Any]:
+        engine = model.engine
+        failure = None
+        if model.failure is not None:
+            at, end = model.failure
+            failure = {
+                "at": self._clock(at, view.now),
+                "reason": str(end),
+                "exit": end.code,
+                "signal": end.signal,
+                "hint": end.hint,
+                "log": list(end.log),
+            }
+        return {
+            "name": model.spec.name,
+            "aliases": list(model.aliases),
+            "state": model.state,
+            "run": engine.run.n if engine else None,
+            "pid": self._engines.pid(engine.run) if engine else None,
+            "endpoint": str(engine.endpoint) if engine and engine.endpoint else None,
+            "leases": engine.leases if engine else 0,
+            "waiting": model.waiting,
+            "needs": dict(model.spec.terms.cost),
+            "measured": {"ram": memory} if memory is not None else {},
+            "since": self._clock(engine.since, view.now) if engine else None,
+            "idle": engine.idle if engine else None,
+            "pinned": model.spec.terms.stay.pinned,
+            "last_failure": failure,
+        }
+
+
+def _lives(state: State) -> bool:
+    return state not in (State.BACKOFF, State.FAILED)

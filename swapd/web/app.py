@@ -1,0 +1,86 @@
+"""The route table, the one place that words errors, and the door that aiohttp holds open."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from swapd.web import errors
+from swapd.web.admin import Admin, Clock
+from swapd.web.errors import NOT_FOUND, WRONG_METHOD, Problem
+from swapd.web.gate import Config, Engines, Gate
+from swapd.web.limits import Doorkeeper
+from swapd.web.models import Models
+from swapd.web.openai import Inference
+from swapd.web.upstream import Upstream
+
+log = logging.getLogger("swapd")
+BACKLOG = 1024
+
+
+def create_app(gate: Gate, config: Config, engines: Engines, upstream: Upstream, clock: Clock) -> web.Application:
+    """All doors. Body limits are our own (they change with the config), so aiohttp's is off."""
+    app = web.Application(middlewares=[_word_errors], client_max_size=0)
+    for room in (Inference(gate, config, upstream), Models(gate), Admin(gate, config, engines, clock)):
+        app.add_routes(room.routes())
+    return app
+
+
+@web.middleware
+async def _word_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except Problem as problem:
+        return errors.respond(problem)
+    except web.HTTPNotFound:
+        text = f"cannot find {request.path}: swapd has no such path; the model APIs are under /v1"
+        return errors.respond(Problem(NOT_FOUND, text))
+    except web.HTTPMethodNotAllowed as error:
+        allowed = ", ".join(sorted(error.allowed_methods))
+        text = f"cannot {request.method} {request.path}: use {allowed}"
+        return errors.respond(Problem(WRONG_METHOD, text, headers={"Allow": allowed}))
+    except web.HTTPException:
+        raise
+    except Exception:
+        if request.writer.output_size:
+            raise  # the head is out: aiohttp breaks the connection, as it must
+        log.exception("cannot answer %s %s", request.method, request.path)
+        return errors.respond(Problem(errors.INTERNAL, "cannot answer: a bug in swapd; its log has the details"))
+
+
+class FrontDoor:
+    """The listening side: aiohttp's server behind the doorkeeper, on sockets that the daemon opened."""
+
+    def __init__(self, app: web.Application, config: Config) -> None:
+        self._runner = web.AppRunner(
+            app,
+            handler_cancellation=True,  # a client that leaves must free its place at once
+            auto_decompress=False,
+            access_log=None,
+            keepalive_timeout=75.0,
+            max_line_size=16384,
+            max_field_size=32768,
+            shutdown_timeout=2.0,
+        )
+        self._config = config
+        self._servers: list[asyncio.Server] = []
+
+    async def open(self, sockets: list[socket.socket]) -> None:
+        """Begin to accept."""
+        await self._runner.setup()
+        assert self._runner.server is not None
+        keeper = Doorkeeper(self._runner.server, lambda: self._config.settings.limits.connections)
+        loop = asyncio.get_running_loop()
+        for sock in sockets:
+            make = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
+            self._servers.append(await make(keeper, sock=sock, backlog=BACKLOG))
+
+    async def close(self) -> None:
+        """Accept no more, let the last answers out, close every connection."""
+        for server in self._servers:
+            server.close()
+        await self._runner.cleanup()

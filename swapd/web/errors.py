@@ -1,0 +1,97 @@
+"""Every way of saying no over HTTP: one table from reason to status, code and type; one body shape."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import msgspec
+from aiohttp import web
+
+from swapd.core.refusal import Reason, Refusal
+
+
+class Form(NamedTuple):
+    """How a reason looks to a client."""
+
+    status: int
+    code: str
+    type: str
+
+
+INVALID, ENGINE, OVERLOADED = "invalid_request_error", "engine_error", "overloaded_error"
+
+BY_REASON: dict[Reason, Form] = {
+    Reason.UNKNOWN_MODEL: Form(404, "model_not_found", INVALID),
+    Reason.NEVER_FITS: Form(503, "insufficient_memory", ENGINE),
+    Reason.QUEUE_FULL: Form(503, "queue_full", OVERLOADED),
+    Reason.QUEUE_TIMEOUT: Form(504, "queue_timeout", ENGINE),
+    Reason.START_FAILED: Form(502, "engine_start_failed", ENGINE),
+    Reason.START_TIMEOUT: Form(504, "engine_timeout", ENGINE),
+    Reason.ENGINE_DIED: Form(502, "engine_died", ENGINE),
+    Reason.UNAVAILABLE: Form(503, "engine_unavailable", ENGINE),
+    Reason.MODEL_REMOVED: Form(503, "model_removed", OVERLOADED),
+    Reason.MODEL_UNLOADED: Form(503, "model_unloaded", OVERLOADED),
+    Reason.CLOSING: Form(503, "shutting_down", OVERLOADED),
+}
+
+BAD_REQUEST = Form(400, "bad_request", INVALID)
+MODEL_REQUIRED = Form(400, "model_required", INVALID)
+INVALID_KEY = Form(401, "invalid_api_key", "authentication_error")
+NOT_PERMITTED = Form(403, "not_permitted", "permission_error")
+NOT_FOUND = Form(404, "not_found", INVALID)
+WRONG_METHOD = Form(405, "method_not_allowed", INVALID)
+TOO_LARGE = Form(413, "request_too_large", INVALID)
+INTERNAL = Form(500, "internal_error", "server_error")
+FIRST_BYTE_LATE = Form(504, "engine_timeout", ENGINE)
+
+
+class Problem(Exception):
+    """A request that ends in an error response; raised anywhere in this room, answered in one place."""
+
+    def __init__(
+        self, form: Form, message: str, *, param: str | None = None, headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.form = form
+        self.message = message
+        self.param = param
+        self.headers = headers or {}
+
+
+def of_refusal(refusal: Refusal) -> Problem:
+    """The refusal as a Problem, with Retry-After where a retry can help."""
+    form = BY_REASON[refusal.reason]
+    headers: dict[str, str] = {}
+    if refusal.reason is Reason.NEVER_FITS:
+        headers["x-should-retry"] = "false"  # the OpenAI SDKs obey it
+    elif form.status == 503:
+        headers["Retry-After"] = str(math.ceil(refusal.retry_after or 1.0))
+    param = "model" if refusal.reason is Reason.UNKNOWN_MODEL else None
+    return Problem(form, str(refusal), param=param, headers=headers)
+
+
+def payload(problem: Problem) -> bytes:
+    """The body in OpenAI's shape."""
+    error = {
+        "message": problem.message,
+        "type": problem.form.type,
+        "param": problem.param,
+        "code": problem.form.code,
+    }
+    return msgspec.json.encode({"error": error})
+
+
+def respond(problem: Problem) -> web.Response:
+    """The whole response."""
+    return web.Response(
+        body=payload(problem),
+        status=problem.form.status,
+        content_type="application/json",
+        headers=problem.headers,
+    )
+
+
+def sse_event(problem: Problem) -> bytes:
+    """The same as an event inside a stream whose status 200 is long out."""
+    return b"data: " + payload(problem) + b"\n\n"

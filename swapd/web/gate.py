@@ -1,0 +1,86 @@
+"""What the front hall needs from the rest of the house, said in its own words."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+from swapd.core.engine import Endpoint, RunId
+from swapd.core.events import Event, Ticket
+from swapd.core.settings import Settings
+from swapd.core.spec import Catalog, Spec
+from swapd.core.view import View
+
+
+class Lease(Protocol):
+    """A ready engine, held. ``queued`` and ``loaded`` are seconds."""
+
+    ticket: Ticket
+    run: RunId
+    endpoint: Endpoint
+    spec: Spec
+    queued: float
+    loaded: float
+    revoked: bool
+
+    def keep_until(self, done: Coroutine[None, None, None]) -> None:
+        """Hold on, after the block, until ``done`` has ended."""
+
+
+class Gate(Protocol):
+    """The desk."""
+
+    def post(self, event: Event) -> None:
+        """Tell a fact."""
+
+    def lease(self, model: str, client: str = "") -> AbstractAsyncContextManager[Lease]:
+        """Wait for an engine and hold it; raises core.refusal.Refused."""
+
+    def view(self) -> View:
+        """A picture of the book."""
+
+    async def until(self, fact: Callable[[View], bool]) -> None:
+        """Return once the book shows the fact."""
+
+
+class LogBook(Protocol):
+    """The lines that a model's engines wrote."""
+
+    def tail(self, n: int) -> list[str]:
+        """The last ``n`` lines."""
+
+    def subscribe(self) -> AbstractAsyncContextManager[AsyncIterator[str]]:
+        """The lines from now on."""
+
+
+class Engines(Protocol):
+    """What the engine room knows beyond the book."""
+
+    def pid(self, run: RunId) -> int | None:
+        """The process that leads the run."""
+
+    def memory(self, run: RunId) -> int | None:
+        """Resident bytes of the run's process tree."""
+
+    def logs(self, model: str) -> LogBook:
+        """The model's log book."""
+
+
+class Config(Protocol):
+    """The config as it is in force, and the way to read it anew."""
+
+    @property
+    def catalog(self) -> Catalog:
+        """The models."""
+
+    @property
+    def settings(self) -> Settings:
+        """Everything else."""
+
+    @property
+    def problems(self) -> Sequence[dict[str, Any]]:
+        """What is wrong with the file since the last good one: ``file, line, column, key, message``."""
+
+    async def reload(self) -> dict[str, Any]:
+        """Read the file again. Returns the changes, or ``{"problems": [...]}``."""

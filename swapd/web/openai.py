@@ -1,0 +1,110 @@
+"""The inference doors: find the model, hold an engine, relay. OpenAI's API, and ``/upstream``."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from aiohttp import web
+
+from swapd.core.refusal import Exit, Reason, Refusal, Refused
+from swapd.core.spec import Spec
+from swapd.web import asked
+from swapd.web.auth import peer_address
+from swapd.web.errors import FIRST_BYTE_LATE, Problem, of_refusal
+from swapd.web.gate import Config, Gate
+from swapd.web.headers import upstream_headers
+from swapd.web.limits import read_body
+from swapd.web.relay import Outbound, relay
+from swapd.web.upstream import EngineBroke, FirstByteLate, Upstream
+
+ROUTES = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/rerank")
+ALSO = {
+    "/v1/reranking": "/v1/rerank",
+    "/rerank": "/v1/rerank",
+    "/reranking": "/v1/rerank",
+    "/chat/completions": "/v1/chat/completions",
+    "/completions": "/v1/completions",
+    "/embeddings": "/v1/embeddings",
+}
+"""Other spellings that clients use; the engine is always asked at the full one."""
+
+
+class Inference:
+    """The handlers, with what they need from the house."""
+
+    def __init__(self, gate: Gate, config: Config, upstream: Upstream) -> None:
+        self._gate = gate
+        self._config = config
+        self._upstream = upstream
+
+    def routes(self) -> list[web.RouteDef]:
+        """The route table of this module."""
+        spellings = [*ROUTES, *ALSO]
+        return [
+            *(web.post(path, self.by_body) for path in spellings),
+            web.route("*", "/upstream/{rest:.+}", self.by_path),
+        ]
+
+    async def by_body(self, request: web.Request) -> web.StreamResponse:
+        """A POST whose JSON body names the model."""
+        body = await read_body(request, self._config.settings.limits.body)
+        found = asked.peek(body)
+        name = asked.name_of(found, request.query, self._config.catalog)
+        path = ALSO.get(request.path, request.path)
+        target = path + (f"?{request.rel_url.raw_query_string}" if request.rel_url.raw_query_string else "")
+        headers = upstream_headers(request.headers)
+        headers["Content-Type"] = "application/json"
+        out = Outbound("POST", target, headers, body, streams=bool(found.stream))
+        return await self._answer(request, name, self._edit(name, out))
+
+    async def by_path(self, request: web.Request) -> web.StreamResponse:
+        """Anything at all, to the engine of the model that the path names, unchanged."""
+        raw = request.rel_url.raw_path.partition("/upstream/")[2]
+        name, path = asked.split_path(raw, self._config.catalog)
+        query = request.rel_url.raw_query_string
+        body = await read_body(request, self._config.settings.limits.body) if request.can_read_body else None
+        out = Outbound(
+            request.method,
+            path + (f"?{query}" if query else ""),
+            upstream_headers(request.headers),
+            body,
+            streams=b'"stream"' in (body or b""),
+        )
+        return await self._answer(request, name, out)
+
+    def _edit(self, name: str, out: Outbound) -> Outbound:
+        resolved = self._config.catalog.resolve(name)
+        if resolved is None or out.body is None:
+            return out  # the gate will say that there is no such model
+        spec, alias = resolved
+        service = spec.terms.service
+        edits = [service.edits, *([alias.edits] if alias else [])]
+        return replace(out, body=asked.edited(out.body, edits, service.upstream_model))
+
+    async def _answer(self, request: web.Request, name: str, out: Outbound) -> web.StreamResponse:
+        """Hold an engine and relay; again, after a pause, if the engine breaks before its first byte."""
+        client = peer_address(request)
+        tries = 0
+        while True:
+            try:
+                async with self._gate.lease(name, client) as lease:
+                    spec = lease.spec
+                    return await relay(request, lease, out, self._upstream)
+            except Refused as refused:
+                raise of_refusal(refused.refusal) from None
+            except FirstByteLate as late:
+                text = f"cannot get an answer for model '{name}': {late} (timeouts.first_byte)"
+                raise Problem(FIRST_BYTE_LATE, text) from None
+            except EngineBroke as broke:
+                retry = spec.terms.service.retry
+                if tries == retry.attempts:
+                    raise self._died(spec, str(broke)) from None
+                tries += 1
+                await asyncio.sleep(retry.backoff)
+
+    def _died(self, spec: Spec, why: str) -> Problem:
+        """The engine's own end says more than the broken socket, where it is known already."""
+        model = self._gate.view().models.get(spec.name)
+        failure = model.failure[1] if model is not None and model.failure is not None else None
+        return of_refusal(Refusal(Reason.ENGINE_DIED, spec.name, failure or Exit(reason=why)))

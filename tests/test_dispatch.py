@@ -1,0 +1,155 @@
+"""The desk: facts in any order from anywhere, and no lease is ever leaked."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from swapd.core.commands import Kill, Spawn, Terminate
+from swapd.core.engine import Endpoint, RunId
+from swapd.core.events import CatalogChanged, Closing, EngineExited, EngineReady, UnloadWished
+from swapd.core.refusal import Exit, Reason, Refused
+from swapd.core.scheduler import Scheduler
+from swapd.core.spec import Catalog, Launch, Rules, Spec, Terms
+from swapd.dispatch import Dispatcher
+
+
+class FakeHands:
+    """Engines that get ready and stop after ``delay`` seconds."""
+
+    def __init__(self, delay: float = 0.0) -> None:
+        self.delay = delay
+        self.performed: list[Spawn | Terminate | Kill] = []
+        self.desk: Dispatcher
+
+    def perform(self, command):
+        self.performed.append(command)
+        loop = asyncio.get_running_loop()
+        if isinstance(command, Spawn):
+            loop.call_later(self.delay, self.desk.post, EngineReady(command.run, Endpoint("127.0.0.1", 1)))
+        elif isinstance(command, Terminate):
+            loop.call_later(self.delay, self.desk.post, EngineExited(command.run, Exit(0)))
+
+
+def open_desk(models="ab", delay=0.0, rules=Rules(linger=0.0), ears=(), concurrency=1):  # noqa: B008
+    hands = FakeHands(delay)
+    desk = hands.desk = Dispatcher(Scheduler(), hands, ears)
+    terms = Terms(cost={"engines": 1}, concurrency=concurrency)
+    specs = {name: Spec(name, Launch((name,)), terms) for name in models}
+    desk.post(CatalogChanged(Catalog(specs, budget={"engines": 1}, rules=rules)))
+    return desk, hands
+
+
+async def test_a_lease_is_granted_and_given_back():
+    desk, _ = open_desk()
+    async with desk.lease("a") as lease:
+        assert lease.run == RunId("a", 1)
+        assert desk.view().models["a"].engine.leases == 1
+    assert desk.view().models["a"].engine.leases == 0
+
+
+async def test_a_refusal_is_raised():
+    desk, _ = open_desk()
+    with pytest.raises(Refused) as caught:
+        async with desk.lease("nope"):
+            pass
+    assert caught.value.refusal.reason is Reason.UNKNOWN_MODEL
+
+
+async def test_an_error_inside_the_block_gives_the_lease_back():
+    desk, _ = open_desk()
+    with pytest.raises(ZeroDivisionError):
+        async with desk.lease("a"):
+            raise ZeroDivisionError
+    assert desk.view().models["a"].engine.leases == 0
+
+
+async def test_a_lease_can_be_kept_beyond_its_block():
+    desk, _ = open_desk()
+    idle = asyncio.Event()
+
+    async def until_idle():
+        await idle.wait()
+
+    async with desk.lease("a") as lease:
+        lease.keep_until(until_idle())
+    assert desk.view().models["a"].engine.leases == 1
+    idle.set()
+    async with asyncio.timeout(1):
+        await desk.until(lambda view: view.models["a"].engine.leases == 0)
+
+
+async def test_an_event_posted_while_another_is_handled_waits_its_turn():
+    heard = []
+
+    def ear(event, commands):
+        heard.append(type(event).__name__)
+        if isinstance(event, CatalogChanged):
+            desk.post(UnloadWished("a"))
+            heard.append("posted")
+
+    hands = FakeHands()
+    desk = hands.desk = Dispatcher(Scheduler(), hands, [ear])
+    desk.post(CatalogChanged(Catalog({"a": Spec("a", Launch(("a",)))})))
+    assert heard == ["CatalogChanged", "posted", "UnloadWished"]
+
+
+async def test_ears_hear_an_order_before_the_hands_perform_it():
+    order = []
+    desk, hands = open_desk(ears=[lambda event, commands: order.extend(commands)])
+    async with desk.lease("a"):
+        assert isinstance(order[0], Spawn)
+    assert hands.performed[0] in order
+
+
+async def test_the_timer_serves_the_ttl():
+    hands = FakeHands()
+    desk = hands.desk = Dispatcher(Scheduler(), hands)
+    from swapd.core.spec import Stay
+
+    spec = Spec("a", Launch(("a",)), Terms(stay=Stay(ttl=0.02)))
+    desk.post(CatalogChanged(Catalog({"a": spec})))
+    async with desk.lease("a"):
+        pass
+    async with asyncio.timeout(2):
+        await desk.until(lambda view: view.models["a"].engine is None)
+
+
+async def test_a_stopped_engine_marks_the_lease_revoked():
+    desk, _ = open_desk()
+    async with desk.lease("a") as lease:
+        desk.post(Closing())
+        assert not lease.revoked
+        desk.post(Closing())
+        assert lease.revoked
+
+
+async def test_four_hundred_callers_that_cancel_at_random_leak_nothing():
+    desk, _hands = open_desk(
+        "abc", delay=0.001, concurrency=4, rules=Rules(queue=1000, linger=0.001, patience=0.05)
+    )
+    dice = random.Random(7)
+    served = 0
+
+    async def call():
+        nonlocal served
+        async with desk.lease(dice.choice("abc"), str(dice.randrange(5))):
+            await asyncio.sleep(dice.random() * 0.002)
+            served += 1
+
+    callers = [asyncio.ensure_future(call()) for _ in range(400)]
+    for caller in dice.sample(callers, 200):
+        await asyncio.sleep(dice.random() * 0.002)
+        caller.cancel()
+    async with asyncio.timeout(20):
+        await asyncio.gather(*callers, return_exceptions=True)
+    view = desk.view()
+    assert served >= 200
+    assert sum(m.waiting for m in view.models.values()) == 0
+    assert sum(m.engine.leases for m in view.models.values() if m.engine) == 0
+    desk.post(Closing())
+    async with asyncio.timeout(5):
+        await desk.until(lambda view: view.quiet)
+    desk.close()

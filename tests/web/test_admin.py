@@ -1,0 +1,134 @@
+"""The operator's doors: who may open them, and what is behind."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from aiohttp import web
+
+from swapd.core.events import LoadWished, UnloadWished
+from swapd.core.settings import Settings
+
+
+async def nothing(request: web.Request) -> web.Response:
+    return web.Response()
+
+
+async def test_health_and_ready_need_no_key(hall):
+    front = await hall(nothing)
+    front.config.settings = Settings(admin_key="k")
+    for path in ("/health", "/ready"):
+        assert (await front.client.get(path)).status == 200
+
+
+async def test_status_is_one_object_with_every_model(hall):
+    front = await hall(nothing)
+    front.config.problems = [{"file": "x.yaml", "line": 1, "column": 2, "key": "a", "message": "bad"}]
+    status = await (await front.client.get("/admin/status")).json()
+    assert set(status) == {"version", "generation", "budget", "models", "problems"}
+    assert status["problems"] == front.config.problems
+    alpha = status["models"][0]
+    assert alpha == {
+        "name": "alpha",
+        "aliases": ["alpha:cold", "gpt-4o"],
+        "state": "cold",
+        "run": None,
+        "pid": None,
+        "endpoint": None,
+        "leases": 0,
+        "waiting": 0,
+        "needs": {},
+        "measured": {},
+        "since": None,
+        "idle": None,
+        "pinned": False,
+        "last_failure": None,
+    }
+
+
+async def test_without_a_key_a_forwarded_request_is_not_local(hall):
+    front = await hall(nothing)
+    answer = await front.client.get("/admin/status", headers={"X-Forwarded-For": "127.0.0.1"})
+    assert answer.status == 403
+    assert "admin.key" in (await answer.json())["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}],
+)
+async def test_without_a_key_a_foreign_web_page_changes_nothing(hall, headers):
+    front = await hall(nothing)
+    answer = await front.client.post("/admin/models/alpha/unload", headers=headers)
+    assert answer.status == 403
+    assert front.gate.posted == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": "Bearer right"},
+        {"x-api-key": "right"},
+        {"api-key": "right"},
+        {"Authorization": "Basic " + base64.b64encode(b"operator:right").decode()},
+    ],
+)
+async def test_with_a_key_whoever_has_it_may_enter_from_anywhere(hall, headers):
+    front = await hall(nothing)
+    front.config.settings = Settings(admin_key="right")
+    answer = await front.client.get("/admin/status", headers=headers | {"X-Forwarded-For": "10.0.0.1"})
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic !!"}])
+async def test_with_a_key_nobody_else_may(hall, headers):
+    front = await hall(nothing)
+    front.config.settings = Settings(admin_key="right")
+    answer = await front.client.get("/admin/status", headers=headers)
+    assert answer.status == 401
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+async def test_load_wishes_and_waits_for_the_model(hall):
+    front = await hall(nothing)
+    answer = await front.client.post("/admin/models/gpt-4o/load")
+    assert answer.status == 200
+    assert front.gate.posted == [LoadWished("alpha")]
+    assert front.gate.asked == [("alpha", "operator")]
+
+
+async def test_load_without_waiting_is_a_202(hall):
+    front = await hall(nothing)
+    answer = await front.client.post("/admin/models/org/beta/load?wait=0")
+    assert answer.status == 202
+    assert front.gate.asked == []
+
+
+async def test_unload_of_a_cold_model_is_a_200(hall):
+    front = await hall(nothing)
+    assert (await front.client.post("/admin/models/alpha/unload")).status == 200
+    assert front.gate.posted == [UnloadWished("alpha")]
+
+
+async def test_an_unknown_model_is_a_404(hall):
+    front = await hall(nothing)
+    assert (await front.client.post("/admin/models/nope/load")).status == 404
+    assert front.gate.posted == []
+
+
+async def test_reload_answers_the_changes_or_422_with_all_problems(hall):
+    front = await hall(nothing)
+    answer = await front.client.post("/admin/reload")
+    assert (answer.status, await answer.json()) == (200, front.config.outcome)
+    front.config.outcome = {"problems": [{"message": "bad"}]}
+    answer = await front.client.post("/admin/reload")
+    assert (answer.status, await answer.json()) == (422, front.config.outcome)
+
+
+async def test_logs_are_text_and_can_be_followed(hall):
+    front = await hall(nothing)
+    assert await (await front.client.get("/admin/logs/alpha?tail=2")).text() == "two\nthree\n"
+    followed = await (await front.client.get("/admin/logs/alpha?tail=1&follow=1")).text()
+    assert followed == "three\nfour\n"
+    assert (await front.client.get("/admin/logs/alpha?tail=x")).status == 400

@@ -1,0 +1,165 @@
+"""Which model, which body, which engine."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+from aiohttp import web
+
+from swapd.core.refusal import Exit, Reason, Refusal
+from swapd.web.openai import ALSO, ROUTES
+
+
+async def echo(request: web.Request) -> web.Response:
+    body = (await request.read()).decode()
+    return web.json_response({"path": request.path_qs, "method": request.method, "body": body})
+
+
+async def error_of(answer):
+    return (await answer.json())["error"]
+
+
+@pytest.mark.parametrize("path", [*ROUTES, *ALSO])
+async def test_every_spelling_reaches_the_engine_at_its_full_path(hall, path):
+    front = await hall(echo)
+    answer = await front.client.post(path, json={"model": "alpha"})
+    assert (await answer.json())["path"] == ALSO.get(path, path)
+
+
+async def test_json_is_accepted_whatever_the_content_type_says(hall):
+    front = await hall(echo)
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = await front.client.post(ROUTES[0], data=b'{"model": "alpha"}', headers=headers)
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"model": 7}', b'"x"', b"\xff\xfe"])
+async def test_a_body_that_is_no_json_object_is_a_400_and_disturbs_nobody(hall, body):
+    front = await hall(echo)
+    answer = await front.client.post(ROUTES[0], data=body)
+    assert answer.status == 400
+    assert (await error_of(answer))["code"] == "bad_request"
+    assert front.gate.asked == []
+
+
+async def test_a_request_without_a_model_is_a_400(hall):
+    front = await hall(echo)
+    answer = await front.client.post(ROUTES[0], json={"messages": []})
+    assert answer.status == 400
+    assert await error_of(answer) == {
+        "message": "cannot choose a model: the request names none and the config has no default_model",
+        "type": "invalid_request_error",
+        "param": "model",
+        "code": "model_required",
+    }
+
+
+async def test_the_model_may_stand_in_the_query(hall):
+    front = await hall(echo)
+    assert (await front.client.post(ROUTES[0] + "?model=alpha", json={})).status == 200
+    assert front.gate.asked[0][0] == "alpha"
+
+
+async def test_an_alias_edits_the_request_and_the_model_itself_does_not(hall):
+    front = await hall(echo)
+    body = {"model": "alpha:cold", "seed": 1, "temperature": 0.9}
+    answer = await front.client.post(ROUTES[0], json=body)
+    assert json.loads((await answer.json())["body"]) == {"model": "alpha:cold", "temperature": 0}
+
+
+async def test_an_upstream_model_and_defaults_are_put_in(hall):
+    front = await hall(echo)
+    answer = await front.client.post(ROUTES[0], json={"model": "org/beta", "n": 1})
+    assert json.loads((await answer.json())["body"]) == {"top_k": 5, "model": "Org/Real", "n": 1}
+
+
+async def test_a_compressed_body_is_undone_for_the_engine(hall):
+    front = await hall(echo)
+    packed = gzip.compress(b'{"model": "alpha"}')
+    answer = await front.client.post(ROUTES[0], data=packed, headers={"Content-Encoding": "gzip"})
+    assert (await answer.json())["body"] == '{"model": "alpha"}'
+
+
+async def test_a_compressed_bomb_is_a_413(hall):
+    front = await hall(echo)
+    front.limit(body=10_000)
+    packed = gzip.compress(b" " * 1_000_000)
+    answer = await front.client.post(ROUTES[0], data=packed, headers={"Content-Encoding": "gzip"})
+    assert answer.status == 413
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_body_above_the_limit_is_a_413(hall, chunked):
+    front = await hall(echo)
+    front.limit(body=1000)
+
+    async def pieces():
+        for _ in range(50):
+            yield b" " * 100
+
+    answer = await front.client.post(ROUTES[0], data=pieces() if chunked else b" " * 5000)
+    assert answer.status == 413
+    assert (await error_of(answer))["code"] == "request_too_large"
+    assert front.gate.asked == []
+
+
+async def test_upstream_passes_any_path_method_and_query_through(hall):
+    front = await hall(echo)
+    answer = await front.client.put("/upstream/alpha/a%2Fb//c?x=%20y", data=b"zzz")
+    assert await answer.json() == {"path": "/a%2Fb//c?x=%20y", "method": "PUT", "body": "zzz"}
+
+
+@pytest.mark.parametrize("name", ["org/beta", "org%2Fbeta"])
+async def test_upstream_knows_names_with_slashes(hall, name):
+    front = await hall(echo)
+    answer = await front.client.get(f"/upstream/{name}/props")
+    assert (await answer.json())["path"] == "/props"
+    assert front.gate.asked[0][0] == "org/beta"
+
+
+async def test_an_unknown_path_is_a_404_and_a_wrong_method_a_405(hall):
+    front = await hall(echo)
+    answer = await front.client.get("/api/v0/nothing")
+    assert (answer.status, (await error_of(answer))["code"]) == (404, "not_found")
+    answer = await front.client.get(ROUTES[0])
+    assert (answer.status, (await error_of(answer))["code"]) == (405, "method_not_allowed")
+    assert answer.headers["Allow"] == "POST"
+
+
+async def test_a_refusal_becomes_its_status_code_and_retry_after(hall):
+    front = await hall(echo)
+    end = Exit(code=1, log=("error: invalid argument: --nope",), hint="check the flags")
+    front.gate.refusal = Refusal(Reason.START_FAILED, "alpha", end)
+    answer = await front.client.post(ROUTES[0], json={"model": "alpha"})
+    error = await error_of(answer)
+    assert (answer.status, error["code"], error["type"]) == (502, "engine_start_failed", "engine_error")
+    assert "exited with code 1" in error["message"]
+    assert "--nope" in error["message"]
+    assert "check the flags" in error["message"]
+    front.gate.refusal = Refusal(Reason.QUEUE_FULL, "alpha", retry_after=2.2, detail="256 wait")
+    answer = await front.client.post(ROUTES[0], json={"model": "alpha"})
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "3")
+
+
+async def test_the_list_shows_models_and_aliases_but_not_the_unlisted(hall):
+    front = await hall(echo)
+    data = (await (await front.client.get("/v1/models")).json())["data"]
+    assert [entry["id"] for entry in data] == ["alpha", "alpha:cold", "gpt-4o", "org/beta", "hasty"]
+    assert data[0]["context_length"] == data[0]["meta"]["n_ctx"] == 4096
+    assert data[0]["status"] == {"value": "unloaded"}
+    assert front.gate.asked == []
+
+
+@pytest.mark.parametrize("name", ["alpha", "gpt-4o", "org/beta", "org%2Fbeta", "hidden"])
+async def test_one_model_can_be_looked_up(hall, name):
+    front = await hall(echo)
+    answer = await front.client.get(f"/v1/models/{name}")
+    assert (await answer.json())["id"] == name.replace("%2F", "/")
+
+
+async def test_an_unknown_model_is_a_404(hall):
+    front = await hall(echo)
+    answer = await front.client.get("/v1/models/nope")
+    assert (answer.status, (await error_of(answer))["code"]) == (404, "model_not_found")
