@@ -1,1 +1,65 @@
-"""The porch: one small module a verb. Verbs import what they need when they run, so that ``--help`` is quick."""
+"""The porch: one small module a verb. A verb is imported when it is called, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from swapd import __version__
+
+VERBS = {
+    "serve": "Run the daemon.",
+    "check": "Print all problems of the config, or every model's command line.",
+    "status": "Show what runs, what waits and what failed (also: ps).",
+    "load": "Bring a model up, whatever failed before.",
+    "unload": "Drain a model and stop its engine.",
+    "reload": "Read the config again and say what changed.",
+    "logs": "Print what a model's engines wrote.",
+    "demo": "See it work: three models take turns, here and now.",
+    "version": "Print versions, and the engine found.",
+}
+"""Verb -> its line in ``--help``; the module of the same name holds its command as ``verb``."""
+ALSO = {"ps": "status"}
+INTERRUPTED = 130
+"""The exit code that shells know for Ctrl-C."""
+
+
+class Verbs(click.Group):
+    """Knows its commands by name; loads one only when it is called."""
+
+    def __init__(self) -> None:
+        stubs: dict[str, click.Command] = {
+            name: click.Command(name, short_help=help) for name, help in VERBS.items()
+        }
+        hidden: dict[str, click.Command] = {name: click.Command(name, hidden=True) for name in ALSO}
+        super().__init__(
+            "swapd",
+            commands=stubs | hidden,
+            help="One GPU box, many models, one URL. New here? Try `swapd demo`.",
+            epilog='Completion: eval "$(_SWAPD_COMPLETE=bash_source swapd)", or zsh_source, fish_source.',
+            context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+        )
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order one meets them."""
+        return list(VERBS)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The real command instead of its stub."""
+        name, stub, rest = super().resolve_command(ctx, args)
+        if name is None or stub is None:
+            return name, stub, rest
+        return name, import_module(f"swapd.cli.{ALSO.get(name, name)}").verb, rest
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Ctrl-C ends quietly."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            return ctx.exit(INTERRUPTED)
+
+
+main = click.version_option(__version__, prog_name="swapd", message="%(prog)s %(version)s")(Verbs())

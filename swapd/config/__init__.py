@@ -3,3 +3,22 @@
 The walk is visible: ``read`` (YAML with line numbers) -> ``expand`` (macros, environment) -> ``build``.
 ``changes`` compares two catalogs, ``watch`` says when to read again. May import ``core`` and ``tasks``.
 """
+
+from swapd.config.changes import Changes, changes
+from swapd.config.find import ConfigNotFound, find_config
+from swapd.config.jsonschema import json_schema
+from swapd.config.load import Loaded, load
+from swapd.config.problems import Problem
+from swapd.config.watch import watch
+
+__all__ = [
+    "Changes",
+    "ConfigNotFound",
+    "Loaded",
+    "Problem",
+    "changes",
+    "find_config",
+    "json_schema",
+    "load",
+    "watch",
+]

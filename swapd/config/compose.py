@@ -92,9 +92,7 @@ class _Composer:
         place = Place(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
         match event:
             case yaml.ScalarEvent():
-                scalar = Scalar(event.value, place, event.implicit[0] and event.tag != _STRING)
-                self._new(event, scalar)
-                self._put(scalar)
+                self._scalar(event, place)
             case yaml.MappingStartEvent():
                 self._begin(event, Map(place))
             case yaml.SequenceStartEvent():
@@ -102,9 +100,17 @@ class _Composer:
             case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
                 self._end()
             case yaml.AliasEvent():
-                self._put(self._known(event.anchor, place))
+                self._put(self._known(str(event.anchor), place))
             case yaml.DocumentStartEvent() if self.root is not None:
                 raise Unreadable(place, "a second document begins here: one file holds one, remove the '---'")
+
+    def _scalar(self, event: Any, place: Place) -> None:
+        scalar = Scalar(event.value, place, event.implicit[0] and event.tag != _STRING)
+        if "\0" in scalar.text:
+            scalar.broken = True
+            self.problems.add(place, "", "a NUL character cannot stand in any value: remove it")
+        self._new(event, scalar)
+        self._put(scalar)
 
     def _new(self, event: Any, node: Node) -> None:
         self._count(1, node.place)

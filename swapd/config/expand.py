@@ -36,7 +36,9 @@ class Expander:
     def _define(self, macros: Map) -> None:
         for name, entry in macros.entries.items():
             if name in LATER:
-                self._problems.add(entry.key.place, f"macros.{name}", f"'{name}' is swapd's own: name it otherwise")
+                self._problems.add(
+                    entry.key.place, f"macros.{name}", f"'{name}' is swapd's own: name it otherwise"
+                )
             elif not _NAME.fullmatch(name):
                 message = f"'{name}' cannot be a macro's name: use letters, digits, '_' and '-'"
                 self._problems.add(entry.key.place, f"macros.{name}", message)
@@ -78,7 +80,9 @@ class Expander:
         if escaped and name in LATER:
             self._complain(scalar, key, f"'{whole}' cannot be escaped: swapd fills it in wherever it stands")
         elif not escaped and not closed:
-            self._complain(scalar, key, f"'{whole}' is never closed: add '}}', or write '${whole}' for the text itself")
+            self._complain(
+                scalar, key, f"'{whole}' is never closed: add '}}', or write '${whole}' for the text itself"
+            )
         elif not escaped and name.startswith("env."):
             return self._variable(name[4:], scalar, key)
         elif not escaped and name not in LATER:

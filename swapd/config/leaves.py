@@ -6,20 +6,16 @@ import shlex
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from msgspec import Meta
-
 from swapd.config import units
+from swapd.config.expand import LATER
 from swapd.config.shapes import FilePath, Later, Leaf, Many
 
 ADDRESS = frozenset({"host", "port"})
 COMMAND = ADDRESS | {"threads", "binary"}
 ARGUMENT = ADDRESS | {"threads"}
 
-_NUMBER_OR_TEXT = {"type": ["number", "string"]}
-_WHOLE_OR_TEXT = {"type": ["integer", "string"]}
-_ONE_OR_MANY = {"type": ["string", "array"]}
-_NEVER = units.word({"never": None}, units.duration)
-_ALL_LAYERS = 999  # every build of llama-server takes it for "all"; the word itself is newer
+ALL_LAYERS = 999
+"""Every build of llama-server takes this for "all"; the word itself is newer."""
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -48,54 +44,47 @@ def engine_kind(text: str) -> str:
     return kind
 
 
-def _word_or(meaning: dict[str, Any], otherwise: Callable[[str], Any]) -> Leaf:
-    return Leaf(units.word(meaning, otherwise))
+_NUMBER_OR_TEXT = {"type": ["number", "string"]}
+_TEXT_LIKE = {"type": ["string", "number", "boolean"]}
+_NEVER: Callable[[str], float | None] = units.word({"never": None}, units.duration)
+_THREADS: Callable[[str], int | None] = units.word({"auto": None}, units.whole(1))
+_LAYERS: Callable[[str], int | None] = units.word({"all": ALL_LAYERS, "auto": None}, units.whole(0))
 
 
-Text = Annotated[str, Leaf(units.text)]
-Flag = Annotated[bool, Leaf(units.boolean)]
-Duration = Annotated[
-    float, Meta(description="500ms, 30s, 15m, 1h, 2d", extra_json_schema=_NUMBER_OR_TEXT), Leaf(units.duration)
-]
-Never = Annotated[
-    float,
-    Meta(description="500ms, 30s, 15m, 1h, 2d, or never", extra_json_schema=_NUMBER_OR_TEXT),
-    Leaf(_NEVER),
-]
+def _number(least: int | None) -> Leaf:
+    return Leaf(units.whole(least), {"type": "integer"} | ({} if least is None else {"minimum": least}))
+
+
+def _one_of(*options: str) -> Leaf:
+    return Leaf(units.choice(*options), {"enum": list(options)})
+
+
+_FREE_TEXT = Leaf(units.text, _TEXT_LIKE)
+
+Text = Annotated[str, _FREE_TEXT]
+Flag = Annotated[bool, Leaf(units.boolean, {"type": "boolean"})]
+Duration = Annotated[float, Leaf(units.duration, _NUMBER_OR_TEXT | {"examples": ["500ms", "30s", "15m", "1h"]})]
+Never = Annotated[float, Leaf(_NEVER, _NUMBER_OR_TEXT | {"examples": ["30s", "15m", "1h", "never"]})]
 """A duration, or ``never``, which reads as None: a key of this kind is typed ``Never | None``."""
-Size = Annotated[int, Meta(description="512MiB, 22GiB, 100MB", extra_json_schema=_WHOLE_OR_TEXT), Leaf(units.size)]
-Whole = Annotated[int, Meta(ge=0), Leaf(units.whole(0))]
-Positive = Annotated[int, Meta(ge=1), Leaf(units.whole(1))]
-Rank = Annotated[int, Leaf(units.whole(None))]
-Counter = Annotated[int, Meta(ge=0), Leaf(units.counter)]
-Threads = Annotated[
-    int,
-    Meta(description="a number, or auto", extra_json_schema=_WHOLE_OR_TEXT),
-    _word_or({"auto": None}, units.whole(1)),
-]
-Layers = Annotated[
-    int,
-    Meta(description="a number, all, or auto", extra_json_schema=_WHOLE_OR_TEXT),
-    _word_or({"all": _ALL_LAYERS, "auto": None}, units.whole(0)),
-]
+Size = Annotated[int, Leaf(units.size, _NUMBER_OR_TEXT | {"examples": ["512MiB", "22GiB", "100MB"]})]
+Whole = Annotated[int, _number(0)]
+Positive = Annotated[int, _number(1)]
+Rank = Annotated[int, _number(None)]
+Counter = Annotated[int, Leaf(units.counter, {"type": "integer", "minimum": 0})]
+Threads = Annotated[int, Leaf(_THREADS, {"anyOf": [{"type": "integer", "minimum": 1}, {"const": "auto"}]})]
+Layers = Annotated[int, Leaf(_LAYERS, {"anyOf": [{"type": "integer", "minimum": 0}, {"enum": ["all", "auto"]}]})]
 Path = Annotated[str, FilePath()]
 Program = Annotated[str, FilePath(program=True)]
-Paths = Annotated[tuple[str, ...], Meta(extra_json_schema=_ONE_OR_MANY), Many(FilePath())]
-Texts = Annotated[tuple[str, ...], Meta(extra_json_schema=_ONE_OR_MANY), Many(Leaf(units.text))]
-Names = Annotated[tuple[str, ...], Many(Leaf(units.text), strict=True)]
-Arguments = Annotated[tuple[str, ...], Many(Leaf(str, ARGUMENT), strict=True)]
-Variable = Annotated[str, Meta(extra_json_schema={"type": ["string", "number", "boolean"]}), Leaf(str, ADDRESS)]
-Macro = Annotated[str, Meta(extra_json_schema={"type": ["string", "number", "boolean"]}), Leaf(str, COMMAND)]
-Command = Annotated[tuple[str, ...], Meta(extra_json_schema={"type": "string"}), Leaf(words, COMMAND)]
-StopCommand = Annotated[tuple[str, ...], Meta(extra_json_schema={"type": "string"}), Leaf(words, ADDRESS)]
-UrlPath = Annotated[str, Meta(pattern="^/"), Leaf(web_path)]
-Kind = Annotated[str, Meta(extra_json_schema={"const": "llama.cpp"}), Leaf(engine_kind)]
-LogLevel = Annotated[
-    str,
-    Meta(extra_json_schema={"enum": ["debug", "info", "warning", "error"]}),
-    Leaf(units.choice("debug", "info", "warning", "error")),
-]
-LogFormat = Annotated[
-    str, Meta(extra_json_schema={"enum": ["auto", "text", "json"]}), Leaf(units.choice("auto", "text", "json"))
-]
-NotYet = Annotated[Any, Meta(description="not supported yet", extra_json_schema={"not": {}}), Later()]
+Paths = Annotated[tuple[str, ...], Many(FilePath())]
+Texts = Annotated[tuple[str, ...], Many(_FREE_TEXT)]
+Names = Annotated[tuple[str, ...], Many(_FREE_TEXT, strict=True)]
+Arguments = Annotated[tuple[str, ...], Many(Leaf(str, _TEXT_LIKE, ARGUMENT), strict=True)]
+Variable = Annotated[str, Leaf(str, _TEXT_LIKE, ADDRESS)]
+Macro = Annotated[str, Leaf(str, _TEXT_LIKE, LATER)]
+Command = Annotated[tuple[str, ...], Leaf(words, {"type": "string"}, COMMAND)]
+StopCommand = Annotated[tuple[str, ...], Leaf(words, {"type": "string"}, ADDRESS)]
+UrlPath = Annotated[str, Leaf(web_path, {"type": "string", "pattern": "^/"})]
+Kind = Annotated[str, Leaf(engine_kind, {"const": "llama.cpp"})]
+LogLevel = Annotated[str, _one_of("debug", "info", "warning", "error")]
+LogFormat = Annotated[str, _one_of("auto", "text", "json")]
+NotYet = Annotated[Any, Later()]

@@ -35,20 +35,23 @@ class Problem:
 
 
 class Problems:
-    """Collects, drops repetitions (an anchor may be used twice), and sorts by place."""
+    """Collects, and sorts by place. What one value does wrong is told once, however many models inherit it."""
 
     def __init__(self) -> None:
-        self._found: dict[Problem, None] = {}
+        self._found: dict[tuple[Place, str], Problem] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
 
     def add(self, place: Place, key: str, message: str) -> None:
         """Note a problem with the key or value that stands at ``place``."""
-        self._found[Problem(*place, key, message)] = None
+        self._found.setdefault((place, message), Problem(*place, key, message))
 
     def sorted(self) -> tuple[Problem, ...]:
         """All of them: files in the order they were first complained about, then by line and column."""
-        files = {problem.file: None for problem in self._found}
+        files = dict.fromkeys(problem.file for problem in self._found.values())
         order = {file: n for n, file in enumerate(files)}
-        return tuple(sorted(self._found, key=lambda p: (order[p.file], p.line, p.column)))
+        return tuple(sorted(self._found.values(), key=lambda p: (order[p.file], p.line, p.column)))
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta
 
 from swapd.config import leaves as kinds
 from swapd.config.shapes import Later, Section, Table
@@ -19,7 +18,7 @@ class Keys(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True
     """A section of the file. Unknown keys are refused; all are optional."""
 
 
-class Edits(Keys):
+class Edits(Keys, frozen=True):
     """Changes to a request's body."""
 
     set: dict[str, Any] = {}
@@ -27,7 +26,7 @@ class Edits(Keys):
     strip: kinds.Names = ()
 
 
-class Timeouts(Keys):
+class Timeouts(Keys, frozen=True):
     """How long the proxy waits for an engine."""
 
     connect: kinds.Never | None = 5.0
@@ -36,14 +35,14 @@ class Timeouts(Keys):
     total: kinds.Never | None = None
 
 
-class Retry(Keys):
+class Retry(Keys, frozen=True):
     """Tries after a failure before the engine's first byte."""
 
     attempts: kinds.Whole = 1
     backoff: kinds.Duration = 0.25
 
 
-class LlamaCpp(Keys):
+class LlamaCpp(Keys, frozen=True):
     """The keys that describe a ``llama-server``; a model with a ``command`` writes them there instead."""
 
     binary: kinds.Program = "auto"
@@ -63,7 +62,7 @@ class LlamaCpp(Keys):
     args: kinds.Arguments = ()
 
 
-class Process(LlamaCpp):
+class Process(LlamaCpp, frozen=True):
     """The keys about the process, whatever it is."""
 
     env: dict[str, kinds.Variable] = {}
@@ -79,7 +78,7 @@ class Process(LlamaCpp):
     oom_score_adj: kinds.NotYet = None
 
 
-class Sharing(Process):
+class Sharing(Process, frozen=True):
     """The keys about taking turns."""
 
     ttl: kinds.Never | None = 600.0
@@ -90,7 +89,7 @@ class Sharing(Process):
     needs: dict[str, kinds.Counter] = {}
 
 
-class Proxying(Sharing):
+class Proxying(Sharing, frozen=True):
     """The keys about requests and how the model is listed."""
 
     unlisted: kinds.Flag = False
@@ -104,39 +103,37 @@ class Proxying(Sharing):
     api_key: kinds.NotYet = None
 
 
-class Defaults(Proxying):
+class Defaults(Proxying, frozen=True):
     """The keys that may stand under ``defaults``: all but those that say which model it is."""
 
     engine: kinds.Kind = "llama.cpp"
 
 
-class Model(Defaults):
+class Model(Defaults, frozen=True):
     """All keys of a model."""
 
     path: kinds.Path | None = None
     command: kinds.Command = ()
-    hf: Annotated[kinds.NotYet, Later("download the file and give its 'path'")] = None
-    url: Annotated[kinds.NotYet, Later("give a 'command' that starts the engine, or remove the model")] = None
-    aliases: Annotated[
-        dict[str, Edits], Meta(extra_json_schema={"type": ["object", "array"]}), Table(Section(Edits), names_only=True)
-    ] = {}
+    hf: Annotated[Any, Later("download the file and give its 'path'")] = None
+    url: Annotated[Any, Later("give a 'command' that starts the engine, or remove the model")] = None
+    aliases: Annotated[dict[str, Edits], Table(Section(Edits), names_only=True)] = {}
 
 
-class Admin(Keys):
+class Admin(Keys, frozen=True):
     """Who may use the operator's API."""
 
     key: kinds.Text | None = None
     key_file: kinds.Path | None = None
 
 
-class Log(Keys):
+class Log(Keys, frozen=True):
     """What is logged, and how."""
 
     level: kinds.LogLevel = "info"
     format: kinds.LogFormat = "auto"
 
 
-class Scheduling(Keys):
+class Scheduling(Keys, frozen=True):
     """Patience and places."""
 
     patience: kinds.Duration = 30.0
@@ -145,7 +142,7 @@ class Scheduling(Keys):
     wait: kinds.Never | None = 600.0
 
 
-class Limits(Keys):
+class Limits(Keys, frozen=True):
     """Bounds of the front door."""
 
     body: kinds.Size = 100 << 20
@@ -153,25 +150,25 @@ class Limits(Keys):
     connections: kinds.Positive = 2048
 
 
-class Config(Keys):
+class Config(Keys, frozen=True):
     """The file itself."""
 
     default_model: kinds.Text | None = None
     listen: kinds.Texts = ("127.0.0.1:9292",)
     state_dir: kinds.Path | None = None
-    include: kinds.Texts = ()
+    include: kinds.Paths = ()
     log: Log = Log()
     macros: dict[str, kinds.Macro] = {}
     admin: Admin = Admin()
     insecure: kinds.Flag = False
-    clients: Annotated[kinds.NotYet, Later("remove it; 'admin.key' guards the operator's API")] = None
+    clients: Annotated[Any, Later("remove it; 'admin.key' guards the operator's API")] = None
     cors: kinds.NotYet = None
     hosts: kinds.NotYet = None
     trusted_proxies: kinds.NotYet = None
-    tls: Annotated[kinds.NotYet, Later("remove it, and put a TLS proxy in front")] = None
+    tls: Annotated[Any, Later("remove it, and put a TLS proxy in front")] = None
     keepalive_comments: kinds.NotYet = None
     trace: kinds.NotYet = None
-    pools: Annotated[kinds.NotYet, Later("remove it; 'aliases' give a model more names")] = None
+    pools: Annotated[Any, Later("remove it; 'aliases' give a model more names")] = None
     budget: dict[str, kinds.Counter] = {}
     scheduling: Scheduling = Scheduling()
     limits: Limits = Limits()
@@ -181,9 +178,3 @@ class Config(Keys):
 
 DESCRIBED = frozenset(LlamaCpp.__struct_fields__)
 """The keys that become flags of a ``llama-server``."""
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of the file, for editors."""
-    schema = msgspec.json.schema(Config)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "swapd.yaml", **schema}

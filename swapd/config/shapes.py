@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from swapd.config import units
-
 NONE: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # hashed by identity: a Union of hints hashes its parts
 class Leaf:
-    """A single value. ``convert`` raises ValueError; ``open`` names what may stay ``${unresolved}`` in it."""
+    """A single value. ``convert`` raises ValueError; ``open`` names what may stay ``${unresolved}`` in it.
+
+    ``json`` is the JSON Schema of what may be written.
+    """
 
     convert: Callable[[str], Any]
+    json: Mapping[str, Any]
     open: frozenset[str] = NONE
 
 
@@ -93,5 +95,5 @@ def _shape(hint: Any) -> Shape:
         return Table(_shape(arguments[1]))
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return Section(hint)
-    plain: dict[Any, Shape] = {str: Leaf(units.text), bool: Leaf(units.boolean), Any: Free()}
-    return plain[hint]
+    assert hint is Any, f"no shape for {hint}"
+    return Free()

@@ -19,7 +19,16 @@ from swapd.config.tree import Map, Node, Scalar, Seq, kind, plain_data
 S = TypeVar("S", bound=msgspec.Struct)
 
 _LEFT_OPEN = re.compile(r"\$\{(" + "|".join(sorted(LATER)) + r")\}")
+_NAMES = shapes.Many(shapes.Leaf(str, {"type": "string"}), strict=True)
+_KNOWN = {
+    "model": "a model",
+    "host": "command, args, env and stop",
+    "port": "command, args, env and stop",
+    "threads": "command and args",
+    "binary": "a command",
+}
 MODEL = "${model}"
+"""Stands for itself while no model is known yet, as in ``defaults``."""
 
 
 class _Wrong(Exception):
@@ -27,7 +36,7 @@ class _Wrong(Exception):
 
 
 class Walk:
-    """Reads values. ``model`` is what ``${model}`` stands for (None outside of models), ``home`` what ``~`` does."""
+    """Reads values. ``home`` is what ``~`` stands for, ``model`` what ``${model}`` does (None: not in a model)."""
 
     def __init__(self, problems: Problems, home: str, model: str | None = None) -> None:
         self._problems = problems
@@ -91,11 +100,10 @@ class Walk:
 
     def _check_open(self, node: Scalar, allowed: frozenset[str], key: str) -> None:
         for name in _LEFT_OPEN.findall(node.text) if "${" in node.text else ():
-            if name == "model" and self._model is None:
-                raise self._wrong(node, key, "'${model}' means something only within a model")
-            if name != "model" and name not in allowed:
-                where = "only in command, args, env and stop" if name in ("host", "port") else "only in a command"
-                raise self._wrong(node, key, f"'${{{name}}}' cannot be used here: it is known {where}")
+            if name not in allowed and (name != "model" or self._model is None):
+                raise self._wrong(
+                    node, key, f"'${{{name}}}' cannot be used here: it is known only in {_KNOWN[name]}"
+                )
 
     def _named(self, value: Any) -> Any:
         """``${model}`` filled in, after splitting, so that no name can change how a command is split."""
@@ -138,7 +146,7 @@ class Walk:
         return values
 
     def _names(self, node: Seq, key: str) -> tuple[str, ...]:
-        names: tuple[str, ...] = self._many(node, shapes.Many(shapes.Leaf(str)), key)
+        names: tuple[str, ...] = self._many(node, _NAMES, key)
         return names
 
     def _free(self, node: Node, key: str) -> Any:

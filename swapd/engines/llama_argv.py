@@ -60,10 +60,13 @@ def help_text() -> str:
     """One line a flag, in the table's order."""
     rows = [(flag.usage, flag.help) for flag in FLAGS]
     rows += [(", ".join(HELP), "print this and exit"), (", ".join(VERSION), "print the version and exit")]
-    width = 42
-    lines = [
-        f"{usage:<{width}} {help}" if len(usage) <= width else f"{usage}\n{'':<{width}} {help}"
-        for usage, help in rows
-    ]
-    head = "usage: swapd-llama-server -m FILE [flags]\n\nllama.cpp's HTTP server out of the xllamacpp package. It takes"
-    return f"{head}\nthese flags of llama-server, from the command line only:\n\n" + "\n".join(lines) + "\n"
+    return _HEAD + "".join(f"{usage:<{_COLUMN}} {help}\n" for usage, help in rows)
+
+
+_COLUMN = 44
+_HEAD = """usage: swapd-llama-server -m FILE [flags]
+
+llama.cpp's HTTP server out of the xllamacpp package. It takes these flags of llama-server, and no others;
+the environment (LLAMA_ARG_...) is not read.
+
+"""

@@ -1,14 +1,15 @@
 """llama-server's flags as a table: their names, what follows them, and what they set on xllamacpp's parameters.
 
 A row leads from a flag to *settings*: field of ``CommonParams`` (dots go into its parts) -> value. Later flags
-overwrite earlier ones. The three fields in capitals are the front's own. A test compares every name here with
-a true ``llama-server --help``, and every field with xllamacpp, so that neither can rot unseen.
+overwrite earlier ones. A test compares every name here with a true ``llama-server --help``, and every field with
+xllamacpp, so that neither can rot unseen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from swapd.engines import llama_values as v
 
@@ -47,16 +48,12 @@ def switch(names: str, settings: Settings, help: str) -> Flag:
 
 def _context(word: str) -> Settings:
     """An explicit 0 means the whole trained context: then fitting must not shrink it (-1: no lower bound)."""
-    return {"n_ctx": v.whole(word)} | ({"fit_params_min_ctx": -1} if v.whole(word) == 0 else {})
+    tokens = v.whole(word)
+    return {"n_ctx": tokens} if tokens else {"n_ctx": 0, "fit_params_min_ctx": -1}
 
 
 def _reasoning(word: str) -> Settings:
-    level, thinking = {"on": (1, "true"), "off": (0, "false"), "auto": (-1, None)}.get(word, (None, None))
-    if level is None:
-        raise ValueError(f"expected on, off, auto, not {word!r}")
-    return {"enable_reasoning": level} | (
-        {"default_template_kwargs": {"enable_thinking": thinking}} if thinking else {}
-    )
+    return cast(Settings, v.one_of(_THINKING)(word))
 
 
 def _lora(word: str) -> Settings:
@@ -71,11 +68,12 @@ _ROPE = v.member("llama_rope_scaling_type", "LLAMA_ROPE_SCALING_TYPE_", "none li
 _LOADING = v.member(
     "llama_load_mode", "LLAMA_LOAD_MODE_", "auto none mmap mlock mmap+mlock=MMAP_MLOCK dio=DIRECT_IO"
 )
-_THOUGHTS = v.member(
-    "common_reasoning_format",
-    "COMMON_REASONING_FORMAT_",
-    "none auto deepseek deepseek-legacy=DEEPSEEK_LEGACY",
-)
+_THOUGHTS = v.member("common_reasoning_format", "COMMON_REASONING_FORMAT_", "none auto deepseek deepseek-legacy")
+_THINKING: Mapping[str, Settings] = {
+    "on": {"enable_reasoning": 1, "default_template_kwargs": {"enable_thinking": "true"}},
+    "off": {"enable_reasoning": 0, "default_template_kwargs": {"enable_thinking": "false"}},
+    "auto": {"enable_reasoning": -1},
+}
 _RANKING = v.late_member("llama_pooling_type", "LLAMA_POOLING_TYPE_RANK")
 _ON_OFF = v.one_of({"on": True, "off": False})
 
@@ -142,6 +140,13 @@ FLAGS: tuple[Flag, ...] = (
     switch("--no-cache-prompt", {"cache_prompt": False}, "read every prompt anew"),
     takes(
         "-ngld --gpu-layers-draft", "N", v.layers, "speculative.draft.n_gpu_layers", help="the draft's GPU layers"
+    ),
+    takes(
+        "--spec-type",
+        "TYPE,...",
+        v.drafters,
+        "speculative.types",
+        help="none, draft-simple (for -md), ngram-mod, ...",
     ),
     takes("--spec-draft-n-max", "N", v.whole, "speculative.draft.n_max", help="most tokens drafted at once"),
     takes("--spec-draft-n-min", "N", v.whole, "speculative.draft.n_min", help="fewest tokens drafted at once"),

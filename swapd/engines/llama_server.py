@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from importlib import metadata
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import swapd
 from swapd.engines.llama_argv import HELP, VERSION, help_text, parse
@@ -60,7 +60,6 @@ def run(argv: Sequence[str]) -> int:
         serve(settings)
     except CannotStart as trouble:
         return _complain(str(trouble))
-    return 0
 
 
 def version() -> str:
@@ -83,12 +82,19 @@ def defects(settings: Settings) -> Iterator[str]:
     """What can be told before the engine is imported: files that are no models, addresses that are taken."""
     if not settings.get(MODEL):
         yield "cannot start: no model named (-m FILE)"
-    files = [str(settings[field]) for field in (MODEL, DRAFT, MMPROJ) if settings.get(field)]
-    for file in [*files, *cast("list[str]", settings.get(LORA_FILES, []))]:
+    for what, file in _files(settings):
         if why := _file_defect(Path(file)):
-            yield f"cannot load model {file}: {why}"
+            yield f"cannot load {what} {file}: {why}"
     if not settings.get("reuse_port"):
         yield from _taken(cast("list[str]", settings[HOSTS]), cast(int, settings[PORT]))
+
+
+def _files(settings: Settings) -> Iterator[tuple[str, str]]:
+    for what, field in (("model", MODEL), ("draft model", DRAFT), ("projector", MMPROJ)):
+        if file := settings.get(field):
+            yield what, str(file)
+    for file in cast("list[str]", settings.get(LORA_FILES, [])):
+        yield "adapter", file
 
 
 def _file_defect(path: Path) -> str | None:
@@ -115,7 +121,7 @@ def _taken(hosts: Sequence[str], port: int) -> Iterator[str]:
             yield f"cannot listen on {host}:{port}: {(trouble.strerror or str(trouble)).lower()}"
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings) -> NoReturn:
     """Load the model and serve until SIGTERM or SIGINT ends the process. Raises CannotStart."""
     try:
         xllamacpp = importlib.import_module("xllamacpp")
@@ -127,11 +133,16 @@ def serve(settings: Settings) -> None:
     except RuntimeError:
         reason = "llama.cpp gave up, its lines above say why (a file cut short, a lack of memory)"
         raise CannotStart(f"cannot load model {settings[MODEL]}: {reason}") from None
+    _stay(server)
+
+
+def _stay(server: Any) -> NoReturn:
+    """Hold the server, which works in threads of its own, until a signal."""
     for stop in STOPS:
-        # Unwinding the server would wait for the clients of every request in flight; nothing here needs saving.
+        # Unwinding it would wait for the clients of every request in flight, and there is nothing to save.
         signal.signal(stop, lambda *_: os._exit(0))
-    threading.Event().wait()
-    del server
+    while True:
+        threading.Event().wait()
 
 
 def parameters(settings: Settings, xllamacpp: Any) -> Any:
@@ -163,10 +174,9 @@ def _placed(devices: Sequence[str], xllamacpp: Any) -> Settings:
         raise CannotStart(
             f"cannot use device {', '.join(lacking)}: {reason}; leave --device out or use --device none"
         )
-    reason = f"xllamacpp cannot choose among {', '.join(present)}"
-    raise CannotStart(
-        f"cannot use only device {', '.join(devices)}: {reason}; set CUDA_VISIBLE_DEVICES or install a llama-server"
-    )
+    remedy = "set CUDA_VISIBLE_DEVICES, or install a llama-server"
+    reason = f"xllamacpp cannot choose among {', '.join(present)}; {remedy}"
+    raise CannotStart(f"cannot use only device {', '.join(devices)}: {reason}")
 
 
 def _claim_sampling(settings: Settings, params: Any, xllamacpp: Any) -> None:

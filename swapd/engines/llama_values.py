@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 Late = Callable[[Any, Any], object]
 Read = Callable[[str], object]
@@ -119,9 +119,11 @@ def one_of(choices: Mapping[str, object]) -> Read:
 
 
 def member(enum: str, prefix: str, choices: str) -> Read:
-    """A reader of the words in ``choices``: ``q8_0`` or ``on=ENABLED``, a word and its member's name."""
+    """A reader of the words in ``choices``: ``q8_0`` where the member is called so too, else ``on=ENABLED``."""
     pairs = (choice.partition("=") for choice in choices.split())
-    return one_of({word: late_member(enum, prefix + (name or word.upper())) for word, _, name in pairs})
+    return one_of(
+        {word: late_member(enum, prefix + (name or word.upper().replace("-", "_"))) for word, _, name in pairs}
+    )
 
 
 def late_member(enum: str, name: str) -> Late:
@@ -146,3 +148,16 @@ def margins(word: str) -> Late:
 def adapters(word: str) -> Late:
     """LoRA files with commas between, each at full strength."""
     return lambda xllamacpp, _: [xllamacpp.CommonAdapterLoraInfo(path, 1.0) for path in words(word)]
+
+
+def drafters(word: str) -> Late:
+    """Ways of guessing tokens ahead, with commas between."""
+    late = [cast(Late, _DRAFTER(part)) for part in words(word)]
+    return lambda xllamacpp, _: [choice(xllamacpp, None) for choice in late]
+
+
+_DRAFTER = member(
+    "common_speculative_type",
+    "COMMON_SPECULATIVE_TYPE_",
+    "none draft-simple draft-eagle3 draft-mtp ngram-simple ngram-mod ngram-cache",
+)

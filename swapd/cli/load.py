@@ -1,0 +1,28 @@
+"""``swapd load``."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from swapd.cli.client import talk
+from swapd.cli.console import stderr, stdout
+from swapd.cli.target import Target, talks_to_daemon
+from swapd.cli.words import seconds
+
+
+@click.command("load")
+@click.argument("model")
+@click.option("--no-wait", is_flag=True, help="Come back at once, not when the model is ready.")
+@talks_to_daemon
+def verb(target: Target, model: str, no_wait: bool) -> None:
+    """Bring MODEL up, whatever failed before, and wait until it is ready."""
+    began = time.monotonic()
+    with stderr().busy(f"loading {model}"):
+        answer = talk(target, lambda admin: admin.load(model, wait=not no_wait))
+    if no_wait:
+        stdout().line(f"{answer['model']} is {answer['state']}")
+    else:
+        took = seconds(time.monotonic() - began)
+        stdout().line(f"{answer['model']} is {answer['state']} after {took}", style="green")

@@ -1,0 +1,57 @@
+"""``swapd reload``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from swapd.cli.client import Admin, talk
+from swapd.cli.console import Bit, Console, stdout
+from swapd.cli.failure import Failed
+from swapd.cli.target import Target, json_option, talks_to_daemon
+
+WORDS = {
+    "added": ("added", "green"),
+    "removed": ("removed", "red"),
+    "relaunched": ("new launch, restarts", "yellow"),
+    "retuned": ("changed while it runs", "green"),
+    "needs_restart": ("takes effect when swapd is restarted", "yellow"),
+}
+
+
+@click.command("reload")
+@talks_to_daemon
+@json_option
+def verb(target: Target, as_json: bool) -> None:
+    """Let the daemon read its config again, and say what changed.
+
+    A config with problems changes nothing: they are printed, and the exit code is 1.
+    """
+    outcome = talk(target, Admin.reload)
+    if as_json:
+        stdout().json(outcome)
+    elif "problems" not in outcome:
+        show(stdout(), outcome)
+    if "problems" in outcome:
+        raise Failed("\n".join(["cannot reload: the config has problems, nothing was changed", *_told(outcome)]))
+
+
+def show(console: Console, outcome: dict[str, Any]) -> None:
+    """A line for each kind of change."""
+    changes = {kind: outcome.get(kind, []) for kind in WORDS}
+    if not any(changes.values()):
+        console.line(f"nothing changed (generation {outcome['generation']})")
+        return
+    console.line(f"generation {outcome['generation']}", style="bold")
+    for kind, names in changes.items():
+        if names:
+            words, colour = WORDS[kind]
+            console.bits(Bit(f"{words}: ", colour), Bit(", ".join(names)), indent=2)
+
+
+def _told(outcome: dict[str, Any]) -> Iterator[str]:
+    for problem in outcome["problems"]:
+        key = f" {problem['key']}:" if problem["key"] else ""
+        yield f"{problem['file']}:{problem['line']}:{problem['column']}:{key} {problem['message']}"

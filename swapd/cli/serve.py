@@ -1,0 +1,44 @@
+"""``swapd serve``: the daemon itself."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from swapd.cli.failure import BadConfig
+from swapd.cli.target import config_option
+from swapd.config import ConfigNotFound, Loaded, find_config, load
+from swapd.daemon import Daemon, run_loop
+from swapd.engines.binaries import find_binary
+from swapd.journal import configure
+
+
+@click.command("serve")
+@config_option
+@click.pass_context
+def verb(ctx: click.Context, config: Path | None) -> None:
+    """Run the daemon until SIGTERM or Ctrl-C.
+
+    It watches its config: saved edits take effect at once, and disturb only the models they are about.
+    """
+    path, loaded = read(config)
+    if loaded.settings is None or loaded.catalog is None:
+        lines = "\n".join(str(problem) for problem in loaded.problems)
+        raise BadConfig(f"cannot serve: the config has problems\n{lines}")
+    configure(loaded.settings.log, os.environ)
+
+    async def serve() -> int:
+        return await Daemon(path, os.environ, loaded).run()
+
+    ctx.exit(run_loop(serve()))
+
+
+def read(config: Path | None) -> tuple[Path, Loaded]:
+    """Find and load the config. Raises BadConfig if there is none."""
+    try:
+        path = find_config(config, os.environ)
+    except ConfigNotFound as error:
+        raise BadConfig(str(error)) from None
+    return path, load(path, os.environ, lambda: find_binary(os.environ))

@@ -1,0 +1,85 @@
+"""Which daemon a verb talks to: ``--url``, else what the config says, else the default address."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from swapd.cli.failure import BadConfig
+from swapd.config import ConfigNotFound, find_config, load
+from swapd.core.settings import Address
+
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+"""Addresses to listen on that nobody can connect to, and the one that reaches them from here."""
+
+config_option = click.option(
+    "-c",
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The config file. [default: $SWAPD_CONFIG, ./swapd.yaml, ~/.config/swapd/swapd.yaml, "
+    "/etc/swapd/swapd.yaml]",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the data as JSON.")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A daemon's base URL (or ``unix:/path``), the operator's key, and what makes the URL doubtful."""
+
+    url: str
+    key: str | None = None
+    doubt: str = ""
+
+
+def talks_to_daemon(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give the verb ``-c`` and ``--url``, and hand it the Target that they lead to as ``target``."""
+
+    @config_option
+    @click.option(
+        "--url",
+        envvar="SWAPD_URL",
+        show_envvar=True,
+        help="The daemon's address: http://host:port or unix:/path; its key comes from $SWAPD_ADMIN_KEY. "
+        "[default: from the config]",
+    )
+    @functools.wraps(verb)
+    def wrapped(config: Path | None, url: str | None, **rest: Any) -> None:
+        verb(target=find_target(config, url, os.environ), **rest)
+
+    return wrapped
+
+
+def find_target(config: Path | None, url: str | None, environ: Mapping[str, str]) -> Target:
+    """Raises BadConfig if the config that was named is missing, or says no address."""
+    key = environ.get("SWAPD_ADMIN_KEY") or None
+    if url is not None:
+        return Target(url if "://" in url or url.startswith("unix:") else f"http://{url}", key)
+    default = f"http://{Address()}"
+    try:
+        path = find_config(config, environ)
+    except ConfigNotFound as error:
+        if config is not None:
+            raise BadConfig(str(error)) from None
+        return Target(default, key, "no config was found, so this is the default address; --url names another")
+    settings = load(path, environ).settings
+    if settings is None:
+        # The daemon goes on with the config it has, and is worth asking; only its address is not known.
+        doubt = f"{path} has problems (see `swapd check`), so this is the default address; --url names another"
+        return Target(default, key, doubt)
+    return Target(url_of(settings.listen[0]), key or settings.admin_key)
+
+
+def url_of(address: Address) -> str:
+    """The URL that reaches the address from this machine. Raises BadConfig for port 0."""
+    if address.path is not None:
+        return f"unix:{address.path}"
+    if address.port == 0:
+        raise BadConfig("cannot tell the daemon's address: `listen` has port 0; give --url as its log says it")
+    host = EVERYWHERE.get(address.host, address.host)
+    return f"http://{Address(host, address.port)}"

@@ -1,0 +1,28 @@
+"""``swapd unload``."""
+
+from __future__ import annotations
+
+import click
+
+from swapd.cli.client import talk
+from swapd.cli.console import stderr, stdout
+from swapd.cli.target import Target, talks_to_daemon
+
+
+@click.command("unload")
+@click.argument("model", required=False)
+@click.option("--all", "everything", is_flag=True, help="Unload every model.")
+@talks_to_daemon
+def verb(target: Target, model: str | None, everything: bool) -> None:
+    """Let MODEL finish its requests, stop its engine, and wait until it is gone.
+
+    The next request for it loads it again.
+    """
+    if (model is None) == (not everything):
+        raise click.UsageError("give a MODEL, or --all")
+    with stderr().busy(f"unloading {model or 'every model'}"):
+        if model is not None:
+            answer = talk(target, lambda admin: admin.unload(model))
+        else:
+            answer = talk(target, lambda admin: admin.unload_all())
+    stdout().line(f"{answer['model'] if model else 'every model'} is {answer['state']}")

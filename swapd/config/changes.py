@@ -1,0 +1,82 @@
+"""What an edit means: which models come and go, which need a new process, which only new terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from swapd.core.settings import Settings
+from swapd.core.spec import Alias, Catalog
+
+_FIXED = ("listen", "state_dir")  # bound or opened once, at start
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The difference between two configs, as sorted names. False if there is none."""
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    relaunched: tuple[str, ...] = ()
+    """Models whose engine must be started anew."""
+    retuned: tuple[str, ...] = ()
+    """Models whose terms or aliases changed: that applies to the living engine."""
+    needs_restart: tuple[str, ...] = ()
+    """Top-level keys that only a restart of the daemon can change."""
+    settings: tuple[str, ...] = ()
+    """Top-level keys that changed and apply at once."""
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, field.name) for field in fields(self))
+
+    def words(self) -> str:
+        """The difference in one line."""
+        parts = [
+            f"{field.name.replace('_', ' ')}: {', '.join(names)}"
+            for field in fields(self)
+            if (names := getattr(self, field.name))
+        ]
+        return "; ".join(parts) or "nothing changed"
+
+
+def changes(old: Catalog, new: Catalog, old_settings: Settings, new_settings: Settings) -> Changes:
+    """Compare two configs."""
+    stayed = old.models.keys() & new.models.keys()
+    relaunched = {name for name in stayed if old.models[name].launch != new.models[name].launch}
+    retuned = {name for name in stayed if old.models[name].terms != new.models[name].terms}
+    retuned |= _renamed(old, new) & stayed
+    edited = _edited(old, new, old_settings, new_settings)
+    return Changes(
+        added=tuple(sorted(new.models.keys() - old.models.keys())),
+        removed=tuple(sorted(old.models.keys() - new.models.keys())),
+        relaunched=tuple(sorted(relaunched)),
+        retuned=tuple(sorted(retuned - relaunched)),
+        needs_restart=tuple(sorted(edited & set(_FIXED))),
+        settings=tuple(sorted(edited - set(_FIXED))),
+    )
+
+
+def _renamed(old: Catalog, new: Catalog) -> set[str]:
+    """The models that gained, lost or changed an alias."""
+
+    def aliases(catalog: Catalog) -> set[tuple[str, str]]:
+        return {(alias.name, alias.model) for alias in catalog.aliases.values()}
+
+    def edited(alias: Alias) -> bool:
+        before = old.aliases.get(alias.name)
+        return before is not None and before != alias
+
+    names = {model for _, model in aliases(old) ^ aliases(new)}
+    return names | {alias.model for alias in new.aliases.values() if edited(alias)}
+
+
+def _edited(old: Catalog, new: Catalog, old_settings: Settings, new_settings: Settings) -> set[str]:
+    """The top-level keys whose values differ."""
+    differ = {
+        "budget": old.budget != new.budget,
+        "scheduling": old.rules != new.rules,
+        "default_model": old.default_model != new.default_model,
+        "admin": old_settings.admin_key != new_settings.admin_key,
+    }
+    plain = ("listen", "state_dir", "insecure", "limits", "log")
+    differ |= {key: getattr(old_settings, key) != getattr(new_settings, key) for key in plain}
+    return {key for key, changed in differ.items() if changed}

@@ -1,0 +1,101 @@
+"""The top-level keys that are not about models: where to listen, whom to let in, how much."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from pathlib import Path
+
+from swapd.config import schema
+from swapd.config.problems import Place, Problems
+from swapd.config.sources import items
+from swapd.config.tree import Map
+from swapd.core.settings import Address, Limits, LogSettings, Settings
+
+_HOST_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):(\d{1,5})")
+
+
+def settings(top: Map, config: schema.Config, problems: Problems) -> Settings:
+    """The Settings; a key that stands in a file of its own is not read here."""
+    listen = _listen(top, config, problems)
+    _check_keys(top, config, problems)
+    _check_exposure(top, config, listen, problems)
+    return Settings(
+        listen=listen or (Address(),),
+        state_dir=config.state_dir,
+        admin_key=config.admin.key,
+        insecure=config.insecure,
+        limits=Limits(body=config.limits.body, connections=config.limits.connections),
+        log=LogSettings(level=config.log.level, format=config.log.format),
+    )
+
+
+def address(text: str, folder: Path) -> Address:
+    """``127.0.0.1:9292``, ``[::1]:9292`` or ``unix:/path``; a relative path is in ``folder``.
+
+    Raises ValueError with the advice.
+    """
+    if text.startswith("unix:") and len(text) > 5:
+        return Address(path=os.path.normpath(folder / text[5:]))
+    match = _HOST_PORT.fullmatch(text)
+    if match is None:
+        raise ValueError(f"'{text}' is no address: write {_advice(text.lstrip(':'))}")
+    host, port = match[1] or match[2], int(match[3])
+    if port > 65535:
+        raise ValueError(f"there is no port {port}: the highest is 65535")
+    if match[1]:
+        ipaddress.IPv6Address(host)  # its ValueError names what is wrong
+    return Address(host, port)
+
+
+def _advice(text: str) -> str:
+    if text.isdecimal():
+        return f"127.0.0.1:{text}, or 0.0.0.0:{text} for all interfaces"
+    return "127.0.0.1:9292, [::1]:9292 or unix:/path"
+
+
+def loopback(address: Address) -> bool:
+    """Only this machine can reach it."""
+    try:
+        return address.path is not None or ipaddress.ip_address(address.host).is_loopback
+    except ValueError:
+        return address.host == "localhost"
+
+
+def _listen(top: Map, config: schema.Config, problems: Problems) -> tuple[Address, ...]:
+    found: list[Address] = []
+    places = _places(top)
+    for n, text in enumerate(config.listen):
+        try:
+            one = address(text, Path(places[n].file).absolute().parent)
+            if one in found and one.port:
+                raise ValueError(f"'{text}' is given twice: remove one")
+            found.append(one)
+        except ValueError as error:
+            problems.add(places[n], "listen", str(error))
+    return tuple(found)
+
+
+def _places(top: Map) -> list[Place]:
+    return [item.place for item in items(top.get("listen"))] or [top.place]
+
+
+def _check_keys(top: Map, config: schema.Config, problems: Problems) -> None:
+    if config.admin.key is not None and config.admin.key_file is not None:
+        problems.add(top.place_of("admin"), "admin", "has both 'key' and 'key_file': remove one")
+
+
+def _check_exposure(top: Map, config: schema.Config, listen: tuple[Address, ...], problems: Problems) -> None:
+    """Whoever listens to the world without a key has to say that it is meant."""
+    admin = top.get("admin")
+    guarded = isinstance(admin, Map) and bool(admin.entries.keys() & {"key", "key_file"})
+    if guarded or config.insecure:
+        return
+    for one in listen:
+        if not loopback(one):
+            message = (
+                f"{one} can be reached from other machines and no key guards it: set 'admin.key', "
+                "listen on 127.0.0.1, or say 'insecure: true'"
+            )
+            problems.add(_places(top)[0], "listen", message)

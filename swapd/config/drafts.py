@@ -1,0 +1,88 @@
+"""Each model's keys, read with the defaults laid beneath them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from swapd.config import shapes
+from swapd.config.problems import Place, Problems
+from swapd.config.schema import DESCRIBED, Defaults, Model
+from swapd.config.tree import Entry, Map, Node, kind
+from swapd.config.walk import MODEL, Walk
+
+_MERGED = ("env", "needs")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A model whose keys are read, but not yet checked against each other.
+
+    ``given`` is the model's own mapping, ``tree`` the same with the defaults beneath; both know the place of
+    each key. ``keys`` holds the values, with the schema's default where one was wrong.
+    """
+
+    name: str
+    named: Place
+    given: Map
+    tree: Map
+    keys: Model
+
+    @property
+    def raw(self) -> bool:
+        """It is a command line, not described by ``path`` and the keys of a llama-server."""
+        return "command" in self.tree.entries
+
+    def path(self, key: str = "") -> str:
+        """The key's path, for problems."""
+        return f"models.{self.name}.{key}" if key else f"models.{self.name}"
+
+    def place(self, key: str) -> Place:
+        """Where the key's value stands; the model's name if it is not given."""
+        entry = self.tree.entries.get(key)
+        return self.named if entry is None else entry.value.place
+
+
+def drafts(models: Mapping[str, Entry], defaults: Node | None, home: str, problems: Problems) -> list[Draft]:
+    """Read all models. Problems of the defaults are told once, at their own place."""
+    below = _defaults(defaults, home, problems)
+    return [_draft(name, entry, below, home, problems) for name, entry in models.items()]
+
+
+def _defaults(node: Node | None, home: str, problems: Problems) -> Map | None:
+    if not isinstance(node, Map):
+        Walk(problems, home).section(Defaults, node, "defaults")
+        return None
+    known = shapes.keys_of(Model).keys() - shapes.keys_of(Defaults).keys()
+    usable = Map(node.place)
+    for name, entry in node.entries.items():
+        if name in known:
+            problems.add(entry.key.place, f"defaults.{name}", "cannot be a default: give it in each model")
+        else:
+            usable.entries[name] = entry
+    Walk(problems, home, MODEL).section(Defaults, usable, "defaults")
+    return usable
+
+
+def _draft(name: str, entry: Entry, below: Map | None, home: str, problems: Problems) -> Draft:
+    given = entry.value
+    if not isinstance(given, Map):
+        message = f"must be a mapping with a 'path' or a 'command', not {kind(given)}"
+        problems.add(given.place, f"models.{name}", message)
+        given = Map(given.place)
+    tree = given if below is None else _laid_over(below, given)
+    keys = Walk(problems, home, name).section(Model, tree, f"models.{name}")
+    return Draft(name, entry.key.place, given, tree, keys)
+
+
+def _laid_over(below: Map, given: Map) -> Map:
+    """The model's keys win; ``env`` and ``needs`` merge; a command is spared the keys that describe."""
+    spared = DESCRIBED if "command" in given.entries else frozenset()
+    entries = {name: entry for name, entry in below.entries.items() if name not in spared}
+    entries |= given.entries
+    for name in _MERGED:
+        lower, upper = below.get(name), given.get(name)
+        if isinstance(lower, Map) and isinstance(upper, Map):
+            both = Map(upper.place, lower.entries | upper.entries)
+            entries[name] = Entry(given.entries[name].key, both)
+    return Map(given.place, entries)

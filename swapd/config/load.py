@@ -1,0 +1,97 @@
+"""The walk through the library: read, expand, collect, build, check. Never raises for what a file holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from swapd.config.build import build
+from swapd.config.checks import FindBinary, check_machine
+from swapd.config.doors import settings
+from swapd.config.drafts import drafts
+from swapd.config.expand import Expander
+from swapd.config.problems import Problem, Problems
+from swapd.config.read import read
+from swapd.config.schema import Config
+from swapd.config.sources import Sources, collect
+from swapd.config.tree import Map
+from swapd.config.walk import Walk
+from swapd.core.settings import Settings
+from swapd.core.spec import Catalog
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A config as found: what it says, or why it cannot be used. ``catalog`` is None iff there are problems."""
+
+    catalog: Catalog | None
+    settings: Settings | None
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+    files: tuple[Path, ...]
+    """Every file that was read, absolute."""
+    folders: tuple[Path, ...] = ()
+    """Where further files may appear that ``include`` would match."""
+
+
+def load(path: Path, environ: Mapping[str, str], find_binary: FindBinary | None = None) -> Loaded:
+    """Read the config and all it includes; every problem is told, none is raised.
+
+    ``find_binary`` finds the program of ``binary: auto``; without it, that is not checked.
+    """
+    problems, warnings = Problems(), Problems()
+    sources = Sources(files=[path])
+    top = read(path, problems)
+    if top is None:
+        return _loaded(None, sources, problems, warnings)
+    home = environ.get("HOME") or str(Path.home())
+    expander = Expander(top.get("macros"), environ, problems)
+    expander.expand(top)
+    config = Walk(problems, home).section(Config, top, "", skip=("models", "defaults"))
+    sources = collect(path, top, config.include, expander, problems)
+    _expect_models(top, problems)
+    models = drafts(sources.models, top.get("defaults"), home, problems)
+    catalog = build(top, config, models, problems, warnings)
+    admitted = _with_key_file(settings(top, config, problems), config, top, sources, problems)
+    check_machine(models, environ.get("PATH"), find_binary, warnings)
+    return _loaded((catalog, admitted), sources, problems, warnings)
+
+
+def _expect_models(top: Map, problems: Problems) -> None:
+    """A file that is only half written may lack its models: better a problem than to stop every engine."""
+    if top.get("models") is None and top.get("include") is None:
+        message = "names no models: give some under 'models', or say 'models: {}' if none is meant"
+        problems.add(top.place_of("models"), "models", message)
+
+
+def _with_key_file(known: Settings, config: Config, top: Map, sources: Sources, problems: Problems) -> Settings:
+    """The settings with the key that stands in a file of its own; that file counts as read."""
+    if config.admin.key_file is None:
+        return known
+    path = Path(config.admin.key_file)
+    sources.files.append(path)
+    try:
+        key = path.read_text("utf-8").strip()
+        wrong = None if key else "it is empty"
+    except (OSError, ValueError) as error:
+        key, wrong = "", (error.strerror if isinstance(error, OSError) else None) or "it is not text"
+    if wrong is not None:
+        admin = top.get("admin")
+        place = admin.place_of("key_file") if isinstance(admin, Map) else top.place
+        problems.add(place, "admin.key_file", f"cannot read the key in '{path}': {wrong}; put one line into it")
+    return replace(known, admin_key=key)
+
+
+def _loaded(
+    built: tuple[Catalog, Settings] | None, sources: Sources, problems: Problems, warnings: Problems
+) -> Loaded:
+    catalog, admitted = (None, None) if built is None or problems else built
+    return Loaded(
+        catalog=catalog,
+        settings=admitted,
+        problems=problems.sorted(),
+        warnings=warnings.sorted(),
+        files=tuple(file.absolute() for file in sources.files),
+        folders=tuple(sources.folders),
+    )

@@ -1,0 +1,55 @@
+"""Names that clients may ask for: each means one thing, across all files."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from swapd.config import schema
+from swapd.config.drafts import Draft
+from swapd.config.problems import Place, Problems, did_you_mean
+from swapd.config.tree import Map, Scalar, Seq
+from swapd.core.spec import Alias, Edits
+
+
+def aliases(models: Sequence[Draft], problems: Problems) -> dict[str, Alias]:
+    """All aliases by name; models keep their names, the first alias keeps its own."""
+    owners = {draft.name: (f"the name of the model '{draft.name}'", draft.named) for draft in models}
+    found: dict[str, Alias] = {}
+    for draft in models:
+        _check(draft.name, draft.named, draft.path(), problems)
+        for name, place in _given(draft):
+            key = draft.path(f"aliases.{name}")
+            _check(name, place, key, problems)
+            if name in owners:
+                owner, where = owners[name]
+                problems.add(place, key, f"'{name}' is already {owner} at {where}: choose another name")
+                continue
+            owners[name] = (f"an alias of '{draft.name}'", place)
+            found[name] = Alias(name, draft.name, edits(draft.keys.aliases.get(name, schema.Edits())))
+    return found
+
+
+def edits(keys: schema.Edits) -> Edits:
+    """The section as the core knows it."""
+    return Edits(keys.set, keys.default, keys.strip)
+
+
+def check_default(top: Map, name: str | None, known: Collection[str], problems: Problems) -> None:
+    """``default_model`` must be a model or an alias."""
+    if name is not None and name not in known:
+        message = f"there is no model or alias '{name}'{did_you_mean(name, known)}"
+        problems.add(top.place_of("default_model"), "default_model", message)
+
+
+def _given(draft: Draft) -> Iterator[tuple[str, Place]]:
+    match draft.tree.get("aliases"):
+        case Map(entries=entries):
+            yield from ((name, entry.key.place) for name, entry in entries.items())
+        case Seq(items=items):
+            yield from ((item.text, item.place) for item in items if isinstance(item, Scalar) and not item.broken)
+
+
+def _check(name: str, place: Place, key: str, problems: Problems) -> None:
+    if not name or "${" in name or any(c.isspace() or not c.isprintable() for c in name):
+        message = f"{name!r} cannot be a name: it is one word without spaces, control characters or '${{'"
+        problems.add(place, key, message)

@@ -1,0 +1,74 @@
+"""What a model's keys must be to each other; each rule is one small function of the visible list."""
+
+from __future__ import annotations
+
+from swapd.config import llamacpp
+from swapd.config.drafts import Draft
+from swapd.config.problems import Problems
+from swapd.config.schema import DESCRIBED
+from swapd.config.sources import items
+
+_ORIGINS = ("path", "command", "url", "hf")
+
+
+def check(draft: Draft, problems: Problems, warnings: Problems) -> None:
+    """Apply every rule to a model."""
+    _has_one_origin(draft, problems)
+    if draft.raw:
+        _command_describes_itself(draft, problems)
+        _command_takes_its_port(draft, problems)
+        _binary_comes_first(draft, problems)
+    _args_repeat_nothing(draft, problems)
+    _variables_have_names(draft, problems)
+    _pinned_has_no_ttl(draft, warnings)
+
+
+def _has_one_origin(draft: Draft, problems: Problems) -> None:
+    given = [key for key in _ORIGINS if key in draft.given.entries]
+    if not given:
+        message = "says neither 'path' (a GGUF file) nor 'command' (what starts its engine): give one"
+        problems.add(draft.named, draft.path(), message)
+    elif "path" in given and "command" in given:
+        message = "stands beside 'path': a model has one or the other, remove one"
+        problems.add(draft.place("command"), draft.path("command"), message)
+
+
+def _command_describes_itself(draft: Draft, problems: Problems) -> None:
+    for key, entry in draft.tree.entries.items():
+        if key in DESCRIBED:
+            message = "has no effect beside 'command': write it as a flag into the command"
+            problems.add(entry.key.place, draft.path(key), message)
+
+
+def _command_takes_its_port(draft: Draft, problems: Problems) -> None:
+    told = (*draft.keys.command, *draft.keys.env.values())
+    if draft.keys.command and not any("${port}" in word for word in told):
+        message = "never says '${port}': swapd chooses a free port for each start, so add '--port ${port}'"
+        problems.add(draft.place("command"), draft.path("command"), message)
+
+
+def _binary_comes_first(draft: Draft, problems: Problems) -> None:
+    command = draft.keys.command
+    arguments = command[1:] if command[:1] == (llamacpp.BINARY,) else command
+    if any(llamacpp.BINARY in word for word in arguments):
+        message = "'${binary}' can only be the first word of a command, alone"
+        problems.add(draft.place("command"), draft.path("command"), message)
+
+
+def _args_repeat_nothing(draft: Draft, problems: Problems) -> None:
+    places = [item.place for item in items(draft.tree.get("args"))]
+    for n, flag, instead in llamacpp.repeated(draft.keys.args):
+        problems.add(places[n], draft.path(f"args[{n}]"), f"'{flag}' cannot be set here: {instead}")
+
+
+def _variables_have_names(draft: Draft, problems: Problems) -> None:
+    for name in draft.keys.env:
+        if not name or "=" in name:
+            message = f"'{name}' cannot be the name of a variable: it is a word without '='"
+            problems.add(draft.place("env"), draft.path(f"env.{name}"), message)
+
+
+def _pinned_has_no_ttl(draft: Draft, warnings: Problems) -> None:
+    keys = draft.keys
+    if keys.pinned and keys.ttl is not None and "ttl" in draft.given.entries:
+        warnings.add(draft.place("ttl"), draft.path("ttl"), "has no effect: a pinned model stays; remove one")

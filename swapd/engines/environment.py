@@ -1,0 +1,45 @@
+"""What an engine inherits of our environment: enough to find its libraries, nothing that configures it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+
+MARKER = "SWAPD_RUN"
+"""Names the run in the environment of its whole tree, wherever a child went."""
+
+_DROPPED = (
+    # llama-server reads some 140 of these; AIP_* even overrules --port
+    "LLAMA_*",
+    "AIP_*",
+    # systemd's words to us, not to our children
+    "NOTIFY_SOCKET",
+    "WATCHDOG_*",
+    "LISTEN_*",
+    "FDSTORE",
+    "INVOCATION_ID",
+    "JOURNAL_STREAM",
+    "SYSTEMD_EXEC_PID",
+    "MEMORY_PRESSURE_*",
+    "CREDENTIALS_DIRECTORY",
+    "STATE_DIRECTORY",
+    "RUNTIME_DIRECTORY",
+    "LOGS_DIRECTORY",
+    "CACHE_DIRECTORY",
+    "CONFIGURATION_DIRECTORY",
+    # our own, keys among them
+    "SWAPD_*",
+    # the interpreter we happen to run on
+    "PYTHON*",
+    "VIRTUAL_ENV",
+    "LD_PRELOAD",
+    "*_proxy",
+    "*_PROXY",
+)
+
+
+def scrubbed(environ: Mapping[str, str], extra: tuple[tuple[str, str], ...], marker: str) -> dict[str, str]:
+    """The environment of one run: ours, scrubbed; the model's own ``env`` on top; the marker."""
+    kept = {n: v for n, v in environ.items() if not any(fnmatchcase(n, pattern) for pattern in _DROPPED)}
+    kept["GGML_NO_BACKTRACE"] = "1"  # else a crash forks gdb and takes seconds
+    return kept | dict(extra) | {MARKER: marker}

@@ -1,0 +1,327 @@
+"""What must hold whatever happens: an outsider who sees only events and orders, and believes neither.
+
+``Laws`` keeps a book of its own, as naively as possible, and checks every order against it. Plays and walks
+alike have it look over the scheduler's shoulder, so each pointed test proves the general rules as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from swapd.core import commands as order
+from swapd.core import events as fact
+from swapd.core.book import Wish
+from swapd.core.commands import Cause
+from swapd.core.engine import Endpoint, RunId
+from swapd.core.moves import LAST_DRAIN
+from swapd.core.scheduler import Scheduler
+from swapd.core.spec import Catalog, Cost, Spec
+
+
+@dataclass
+class Life:
+    """One run from its Spawn to its exit."""
+
+    run: RunId
+    spec: Spec
+    spawned: float
+    quantum: set[int]
+    endpoint: Endpoint | None = None
+    ready: float = 0.0
+    drained: float | None = None
+    terminated: float | None = None
+    excused: bool = False
+    """Sick, or the second Closing: may be ended whatever its leases."""
+
+    @property
+    def leaving(self) -> bool:
+        return self.drained is not None or self.terminated is not None
+
+    @property
+    def serving(self) -> bool:
+        return self.endpoint is not None and not self.leaving
+
+
+@dataclass
+class Place:
+    """A waiting ticket."""
+
+    ticket: int
+    model: str
+    client: str
+    since: float
+
+
+@dataclass
+class Laws:
+    """The naive book. ``witness`` raises AssertionError on the first broken law."""
+
+    catalog: Catalog = field(default_factory=Catalog)
+    lives: dict[str, Life] = field(default_factory=dict)
+    waiting: dict[int, Place] = field(default_factory=dict)
+    holding: dict[int, RunId] = field(default_factory=dict)
+    granted: dict[tuple[str, str], float] = field(default_factory=dict)
+    """(client, model) -> when a ticket of this lane was last granted: its clock."""
+    answered: set[int] = field(default_factory=set)
+    rested: set[str] = field(default_factory=set)
+    runs: dict[str, int] = field(default_factory=dict)
+    resting: set[str] = field(default_factory=set)
+    wishes: dict[str, tuple[Wish, float]] = field(default_factory=dict)
+    closings: int = 0
+    now: float = 0.0
+
+    # -- the witness -----------------------------------------------------------------------------------
+
+    def witness(self, scheduler: Scheduler, event: fact.Event, now: float, orders: list[order.Command]) -> None:
+        assert now >= self.now, "time ran backwards"
+        self.now, self.wishes = now, scheduler.book.wishes
+        was_over = self._over()
+        self._hear(event)
+        before = self._over() if isinstance(event, fact.CatalogChanged) else was_over
+        latecomers: set[str] = set()
+        for command in orders:
+            self._follow(command, latecomers)
+        self._nobody_is_blocked_by(latecomers)
+        over = self._over()
+        assert all(over[name] <= before.get(name, 0) for name in over), f"over the budget by {over}"
+        self._same_queue(scheduler)
+        self._same_resting(scheduler)
+        due = scheduler.deadline()
+        assert due is None or due > now, f"deadline {due} is not in the future of {now}"
+
+    def _hear(self, event: fact.Event) -> None:
+        match event:
+            case fact.Asked(ticket, name, client):
+                found = self.catalog.resolve(name)
+                self.waiting[ticket] = Place(ticket, found[0].name if found else name, client, self.now)
+                if found and not self.closings:
+                    self.rested.discard(found[0].name)
+            case fact.Left(ticket):
+                self.waiting.pop(ticket, None)
+                self.holding.pop(ticket, None)
+            case fact.EngineReady(run, endpoint):
+                if (life := self._life(run)) and life.endpoint is None and not life.leaving:
+                    life.endpoint, life.ready = endpoint, self.now
+            case fact.EngineSick(run, _):
+                if life := self._life(run):
+                    life.excused = True
+            case fact.EngineExited(run, _):
+                if self._life(run):
+                    del self.lives[run.model]
+            case fact.CatalogChanged(catalog):
+                self._edit(catalog)
+            case fact.LoadWished(name) | fact.UnloadWished(name):
+                if (found := self.catalog.resolve(name)) and not self.closings:
+                    wish = self.rested.discard if isinstance(event, fact.LoadWished) else self.rested.add
+                    wish(found[0].name)
+            case fact.Closing():
+                self.closings += 1
+                for life in self.lives.values():
+                    life.excused |= self.closings > 1
+
+    def _edit(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        for name, life in self.lives.items():
+            if name in catalog.models and not life.leaving:
+                life.spec = Spec(name, life.spec.launch, catalog.models[name].terms)
+        self.rested &= set(catalog.models)
+
+    def _follow(self, command: order.Command, latecomers: set[str]) -> None:
+        match command:
+            case order.Spawn():
+                self._spawn(command)
+            case order.Grant():
+                self._grant(command, latecomers)
+            case order.Refuse(ticket, _):
+                assert ticket in self.waiting, f"refused {ticket}, who does not wait"
+                del self.waiting[ticket]
+                self._answer(ticket)
+            case order.Revoke(ticket, run):
+                self._may_be_cut(run)
+                assert self.holding.get(ticket) == run, f"revoked {ticket}, who does not hold {run}"
+                del self.holding[ticket]
+            case order.Note(run, why):
+                life = self._living(run)
+                assert life.serving, f"{run} drains twice, or before it is ready"
+                assert run in self.holding.values(), f"{run} drains though nobody holds it"
+                self._may_go(life, why)
+                life.drained = self.now
+            case order.Terminate():
+                self._terminate(command)
+            case order.Kill(run):
+                life = self._living(run)
+                assert life.terminated is not None, f"{run} killed before it was asked to go"
+                assert self.now >= life.terminated + life.spec.terms.bounds.stop, f"{run} killed within its grace"
+
+    def _answer(self, ticket: int) -> None:
+        assert ticket not in self.answered, f"{ticket} is answered twice"
+        self.answered.add(ticket)
+
+    # -- the laws --------------------------------------------------------------------------------------
+
+    def _spawn(self, spawn: order.Spawn) -> None:
+        name = spawn.run.model
+        assert not self.closings, "spawned while closing"
+        assert name not in self.lives, f"{spawn.run} spawned while {self.lives[name].run} lives"
+        assert spawn.run.n == self.runs.get(name, 0) + 1, f"{spawn.run} is not the next run"
+        assert spawn.launch == self.catalog.models[name].launch, "spawned with an old launch"
+        spec = self.catalog.models[name]
+        room = self._free()
+        mine = self._impatient(name)
+        for model in {place.model for place in self.waiting.values()} - {name, *self.lives} - self.resting:
+            lacks = [n for n, a in self.catalog.models[model].terms.cost.items() if a > room.get(n, a)]
+            theirs = self._impatient(model)
+            if theirs is not None and (mine is None or theirs < mine):
+                taken = [n for n in lacks if spec.terms.cost.get(n, 0)]
+                assert not taken, f"{spawn.run} takes the {taken} that {model} waits for, out of patience"
+        self.runs[name] = spawn.run.n
+        quantum = {place.ticket for place in self.waiting.values() if place.model == name}
+        self.lives[name] = Life(spawn.run, spec, self.now, quantum)
+
+    def _grant(self, grant: order.Grant, latecomers: set[str]) -> None:
+        life, place = self._living(grant.run), self.waiting.get(grant.ticket)
+        assert not self.closings, "granted while closing"
+        assert place is not None, f"granted {grant.ticket}, who does not wait"
+        assert life.serving, f"granted a lease on {grant.run}, which does not serve"
+        leases = list(self.holding.values()).count(grant.run)
+        assert leases < life.spec.terms.concurrency, f"{grant.run} has {leases} leases already"
+        assert (grant.endpoint, grant.spec) == (life.endpoint, life.spec)
+        assert grant.queued == self.now - place.since
+        assert grant.loaded == (life.ready - life.spawned if place.since < life.ready else 0.0)
+        if place.ticket not in life.quantum:
+            self._comes_first(place, latecomers)
+        del self.waiting[place.ticket]
+        self.holding[place.ticket] = grant.run
+        self.granted[place.client, place.model] = self.now
+        self._answer(place.ticket)
+
+    def _comes_first(self, place: Place, latecomers: set[str]) -> None:
+        """Nobody of the same model with an earlier deadline that is over; if there is one elsewhere, note it."""
+        mine = self._deadline(place)
+        for model in {other.model for other in self.waiting.values()}:
+            theirs = self._impatient(model)
+            if theirs is not None and theirs < mine:
+                assert model != place.model, f"{place.ticket} overtakes an impatient one of its own model"
+                latecomers.add(place.model)
+
+    def _nobody_is_blocked_by(self, latecomers: set[str]) -> None:
+        """An impatient ticket may be overtaken only by engines that do not stand in its way.
+
+        The others, all gone, must make room enough: else the overtaking engine is in the way for sure.
+        """
+        if not latecomers:
+            return
+        for model in {place.model for place in self.waiting.values()} - self.resting:
+            if self._impatient(model) is None or (model in self.lives and not self.lives[model].leaving):
+                continue
+            room = self._free()
+            for life in self.lives.values():
+                if life.leaving or (life.run.model not in latecomers and not self._pinned(life.run.model)):
+                    _add(room, life.spec.terms.cost)
+            cost = self.catalog.models[model].terms.cost
+            lacks = {n: a for n, a in cost.items() if a > room.get(n, a)}
+            assert not lacks, f"leases on {latecomers} keep {lacks} from {model}, which is out of patience"
+
+    def _may_go(self, life: Life, why: order.Why) -> None:
+        name = life.run.model
+        if why.cause in (Cause.EVICTED, Cause.TTL):
+            assert not self._pinned(name), f"{life.run} is pinned"
+        if why.cause is Cause.EVICTED:
+            held = {t for t, run in self.holding.items() if run == life.run}
+            owed = life.quantum & (held | set(self.waiting))
+            assert not owed, f"{life.run} is evicted before its quantum {owed} is served"
+        if why.cause is Cause.TTL:
+            assert not self._waits_for(name), f"{life.run} retires while somebody waits for it"
+
+    def _terminate(self, terminate: order.Terminate) -> None:
+        life = self._living(terminate.run)
+        assert life.terminated is None, f"{life.run} terminated twice"
+        assert terminate.stop == life.spec.terms.stop
+        assert life.run not in self.holding.values(), f"{life.run} is terminated with leases that were not revoked"
+        self._may_go(life, terminate.why)
+        life.terminated = self.now
+
+    def _may_be_cut(self, run: RunId) -> None:
+        """A lease is cut only when its drain is overdue, the engine is unusable or the daemon was told twice."""
+        life = self._living(run)
+        if life.excused:
+            return
+        bound = life.spec.terms.bounds.drain
+        if bound is None and self.closings:
+            bound = LAST_DRAIN
+        assert life.drained is not None, f"leases of {run} are cut without a drain"
+        assert bound is not None and self.now >= life.drained + bound, f"leases of {run} are cut too soon"
+
+    # -- the naive book --------------------------------------------------------------------------------
+
+    def _life(self, run: RunId) -> Life | None:
+        life = self.lives.get(run.model)
+        return life if life is not None and life.run == run else None
+
+    def _living(self, run: RunId) -> Life:
+        life = self._life(run)
+        assert life is not None, f"an order for {run}, which is no more"
+        return life
+
+    def _pinned(self, name: str) -> bool:
+        spec = self.catalog.models.get(name)
+        return spec is not None and spec.terms.stay.pinned and name not in self.rested
+
+    def _waits_for(self, model: str) -> list[Place]:
+        return [place for place in self.waiting.values() if place.model == model]
+
+    def _free(self) -> dict[str, int]:
+        room = dict(self.catalog.budget)
+        for life in self.lives.values():
+            _add(room, life.spec.terms.cost, -1)
+        return room
+
+    def _over(self) -> dict[str, int]:
+        return {name: -left for name, left in self._free().items() if left < 0}
+
+    def heads(self, model: str) -> dict[str, Place]:
+        """Client -> its oldest ticket for the model."""
+        out: dict[str, Place] = {}
+        for place in self._waits_for(model):
+            out.setdefault(place.client, place)
+        return out
+
+    def clock(self, head: Place) -> float:
+        return max(head.since, self.granted.get((head.client, head.model), head.since))
+
+    def _deadline(self, head: Place) -> float:
+        return self.clock(head) + self.catalog.rules.patience
+
+    def _impatient(self, model: str) -> float | None:
+        """The earliest deadline of the model's callers that is over."""
+        due = [self._deadline(head) for head in self.heads(model).values()]
+        wish, since = self.wishes.get(model, (None, 0.0))
+        if wish in (Wish.LOAD, Wish.PINNED):
+            due.append(since + self.catalog.rules.patience)
+        return min((at for at in due if at <= self.now), default=None)
+
+    def _same_queue(self, scheduler: Scheduler) -> None:
+        queue = scheduler.book.queue
+        assert len(queue) == len(self.waiting)
+        assert sorted(queue.models()) == sorted({place.model for place in self.waiting.values()})
+        for model in queue.models():
+            mine = self._waits_for(model)
+            assert [(w.ticket, w.client, w.since) for w in queue.of(model)] == [
+                (p.ticket, p.client, p.since) for p in mine
+            ]
+            assert queue.count(model) == len(mine)
+            naive = sum(self.now - place.since for place in mine)
+            assert abs(queue.waited(model, self.now) - naive) < 1e-6
+            heads = {(self.clock(head), head.ticket) for head in self.heads(model).values()}
+            assert set(queue.clocks(model)) == heads
+
+    def _same_resting(self, scheduler: Scheduler) -> None:
+        engines = scheduler.book.engines
+        self.resting = {name for name, engine in engines.items() if engine.resting}
+        assert set(engines) - self.resting == set(self.lives), "the book and the world disagree on what lives"
+
+
+def _add(room: dict[str, int], cost: Cost, sign: int = 1) -> None:
+    for name, amount in cost.items():
+        if name in room:
+            room[name] += sign * amount

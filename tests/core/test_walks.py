@@ -1,0 +1,124 @@
+"""Random walks: worlds of every temper against the laws. A failure prints its seed and its whole story.
+
+``SWAPD_WALKS=2000 pytest tests/core/test_walks.py`` walks further; ``SWAPD_SEED=17`` starts at that seed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from random import Random
+
+import pytest
+
+from swapd.core.moves import KILL_AGAIN
+from swapd.core.spec import Catalog
+from tests.core.play import catalog, model
+from tests.core.world import LOAD, SERVICE, Temper, World
+
+WALKS = int(os.environ.get("SWAPD_WALKS", "5"))
+"""Walks for each kind of world and each house."""
+SEED = int(os.environ.get("SWAPD_SEED", "0"))
+STEPS = 180
+PATIENCE = 10.0
+TERMS = {"start": 30.0, "grace": 3.0, "drain": 5.0}
+
+
+def one_slot() -> Catalog:
+    models = [model(n, ttl=40.0, **TERMS) for n in "abc"]
+    return catalog(*models, budget={"engines": 1}, patience=PATIENCE, wait=None)
+
+
+def two_slots() -> Catalog:
+    models = [
+        model("a", concurrency=2, priority=1, **TERMS),
+        model("b", ttl=20.0, **TERMS),
+        model("c", concurrency=3, preload=True, **TERMS),
+        model("d", cost={"engines": 2}, ttl=None, **TERMS),
+    ]
+    return catalog(*models, budget={"engines": 2}, aliases={"alias": "b"}, patience=PATIENCE, wait=None)
+
+
+def vectors() -> Catalog:
+    models = [
+        model("big", cost={"engines": 1, "big": 1}, **TERMS),
+        model("huge", cost={"engines": 2, "big": 1}, concurrency=2, ttl=15.0, **TERMS),
+        model("small", cost={"engines": 1}, concurrency=2, **TERMS),
+        model("pin", cost={"engines": 1}, pinned=True, **TERMS),
+        model("far", cost={}, ttl=30.0, **TERMS),
+    ]
+    return catalog(*models, budget={"engines": 3, "big": 1}, patience=PATIENCE, wait=None)
+
+
+HOUSES = [one_slot, two_slots, vectors]
+TEMPERS = {
+    "kind": Temper(),
+    "hurried": Temper(pace=0.7, gives_up=0.4),
+    "harsh": Temper(fails=0.2, crashes=0.2, deaf=0.3, gives_up=0.2, rumours=0.5),
+    "meddled": Temper(fails=0.05, crashes=0.1, deaf=0.1, gives_up=0.1, rumours=0.3, meddles=0.1),
+}
+
+
+def walks(house: Callable[[], Catalog], temper: str) -> list[World]:
+    return [World(Random(f"{temper} {house.__name__} {SEED + n}"), house(), TEMPERS[temper]) for n in range(WALKS)]
+
+
+def walk(world: World, n: int, *parts: Callable[[World], None]) -> None:
+    """Let things happen, then run the parts; tell the story if a law is broken."""
+    try:
+        for _ in range(STEPS):
+            world.step()
+        for part in parts:
+            part(world)
+    except Exception:
+        print(f"seed {SEED + n}; the story so far:", *world.story[-120:], sep="\n")
+        raise
+
+
+def quiets_down(world: World) -> None:
+    """Nobody new asks, the world answers: everybody there is answered, within a bound."""
+    world.asking = False
+    while world.asked:
+        assert world.step(), f"nothing will ever happen again, but {sorted(world.asked)} still wait"
+        slowest = max((world.now - asked for asked in world.asked.values()), default=0.0)
+        assert slowest < bound(world), f"somebody waits since {slowest:g} s"
+    assert max(world.waits, default=0.0) < bound(world)
+
+
+def bound(world: World) -> float:
+    """Before a ticket out of patience at most every other one has its turn, each turn a whole swap."""
+    swap = TERMS["start"] + LOAD + TERMS["drain"] + TERMS["grace"] + 4 * KILL_AGAIN
+    return PATIENCE + world.most * (swap + world.most * SERVICE)
+
+
+def closes(world: World) -> None:
+    """Twice, sometimes: everything must be gone, and nothing be due any more."""
+    from swapd.core.events import Closing
+
+    world.asking = False
+    world.hears(Closing())
+    began = world.now
+    while world.laws.lives:
+        if world.rng.random() < 0.02:
+            world.hears(Closing())
+        assert world.step()
+        assert world.now < began + 60 + 30 * KILL_AGAIN
+    while world.step():
+        pass
+    assert not world.asked and not world.laws.holding
+    assert world.scheduler.view(world.now).quiet
+    assert world.scheduler.deadline() is None
+
+
+@pytest.mark.parametrize("temper", TEMPERS)
+@pytest.mark.parametrize("house", HOUSES)
+def test_the_laws_hold_in_every_world_and_everybody_is_answered(house: Callable[[], Catalog], temper: str) -> None:
+    for n, world in enumerate(walks(house, temper)):
+        walk(world, n, quiets_down)
+
+
+@pytest.mark.parametrize("temper", TEMPERS)
+@pytest.mark.parametrize("house", HOUSES)
+def test_all_winds_down_on_closing_from_the_middle_of_anything(house: Callable[[], Catalog], temper: str) -> None:
+    for n, world in enumerate(walks(house, temper)):
+        walk(world, n, closes)

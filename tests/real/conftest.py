@@ -1,0 +1,146 @@
+"""True engines as child processes, and the tiny models that they load."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import openai
+import pytest
+
+from swapd.cli.tiny_model import write_chat
+from tests.tiny_gguf import write_set
+
+ROOT = Path(__file__).parent.parent.parent
+FRONT = (sys.executable, "-W", "error", "-m", "swapd.engines.llama_server")
+
+Binary = tuple[str, ...]
+"""The first words of an engine's command line."""
+
+
+class Engine:
+    """A running engine: where it answers, what it says, how it ends."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, output: Path) -> None:
+        self.process = process
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self._output = output
+
+    def said(self) -> str:
+        """All it wrote so far, on both streams."""
+        return self._output.read_text(errors="replace")
+
+    def health(self) -> int | None:
+        """The status of ``/health``; None while nobody answers."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/health", timeout=5) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as refusal:
+            refusal.close()
+            return refusal.code
+        except OSError:
+            return None
+
+    def watch(self, until: int, bound: float = 20.0) -> list[int | None]:
+        """The health as it changes, up to the status ``until``."""
+        seen: list[int | None] = []
+        deadline = time.monotonic() + bound
+        while until not in seen:
+            assert self.process.poll() is None and time.monotonic() < deadline, f"{seen}\n{self.said()}"
+            if (status := self.health()) not in seen[-1:]:
+                seen.append(status)
+            time.sleep(0.005)
+        return seen
+
+    def client(self) -> openai.OpenAI:
+        """The real client, without the retries that would hide a fault."""
+        return openai.OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0, timeout=20)
+
+    def ends(self, bound: float = 5.0) -> tuple[int, float]:
+        """Its exit code, and the seconds until then."""
+        begun = time.monotonic()
+        code: int = self.process.wait(bound)
+        return code, time.monotonic() - begun
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, float]:
+        """Signal it; its exit code, and the seconds that it took."""
+        self.process.send_signal(number)
+        return self.ends()
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+StartEngine = Callable[..., AbstractContextManager[Engine]]
+
+
+@pytest.fixture(scope="session")
+def start_engine() -> StartEngine:
+    """``with start_engine(binary, *args) as engine``: it listens on a port of its own; nothing of it is left."""
+
+    @contextmanager
+    def start(binary: Binary, *args: str | Path, port: int | None = None) -> Iterator[Engine]:
+        port = port or free_port()
+        command = [*binary, "--host", "127.0.0.1", "--port", str(port), *map(str, args)]
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("LLAMA_")}
+        with tempfile.NamedTemporaryFile() as output:
+            process = subprocess.Popen(
+                command, stdout=output, stderr=output, cwd=ROOT, env=environ, start_new_session=True
+            )
+            try:
+                yield Engine(process, port, Path(output.name))
+            finally:
+                process.kill()
+                process.wait()
+                with pytest.raises(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with alpha, beta, gamma, embed and rerank (.gguf)."""
+    return write_set(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="session")
+def slow_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A chat model that takes a while to load and many seconds to count to its end."""
+    path = tmp_path_factory.mktemp("slow") / "slow.gguf"
+    write_chat(path, "slow", count=4000, size_bytes=192 << 20)
+    return path
+
+
+@pytest.fixture(scope="session", params=["xllamacpp", "llama-server"])
+def engine_binaries(request: pytest.FixtureRequest, tiny_models: Path, start_engine: StartEngine) -> Binary:
+    """Our front over xllamacpp, and the true llama-server where there is one that runs on this machine."""
+    if request.param == "xllamacpp":
+        return FRONT
+    binary = shutil.which("llama-server-vulkan", path=str(Path(sys.executable).parent))
+    if binary is None:
+        pytest.skip("no true llama-server is installed")
+    with start_engine((binary,), "-m", tiny_models / "alpha.gguf") as engine:
+        try:
+            engine.watch(until=200)
+        except AssertionError:
+            if engine.process.poll() == -signal.SIGILL:
+                pytest.skip("the true llama-server was built for another CPU")
+            raise
+    return (binary,)

@@ -1,0 +1,91 @@
+"""The README says what the code does: keys, routes, codes, verbs, packages and the diagram."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from swapd.config import load
+from swapd.core.diagram import mermaid
+from swapd.web import errors
+from swapd.web.app import create_app
+from swapd.web.upstream import Upstream
+from tests.web.conftest import FakeConfig, FakeEngines, FakeGate, catalog
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def first_column(header: str) -> set[str]:
+    """The names in backquotes at the start of the rows under the table header."""
+    table = README.split(f"| {header} |", 1)[1].split("\n\n", 1)[0]
+    return set(re.findall(r"^\| `([^`]+)`", table, re.MULTILINE))
+
+
+def test_the_diagram_is_the_generated_one():
+    assert f"```mermaid\n{mermaid()}\n```" in README
+
+
+def test_every_route_is_in_the_readme_and_every_route_there_exists():
+    app = create_app(FakeGate(catalog(), None), FakeConfig(catalog()), FakeEngines(), Upstream(), lambda *_: "")
+    built = set()
+    for route in app.router.routes():
+        path = re.sub(r"\{(\w+):[^}]*\}", r"{\1}", route.resource.canonical).replace("{rest}", "{model}/{path}")
+        built.add(f"{route.method.replace('*', 'ANY')} {path}")
+    told = first_column("route")
+    aliases = {f"POST {p}" for p in ("/v1/reranking", "/rerank", "/reranking")}
+    aliases |= {line.replace("/v1/", "/") for line in told if "/v1/" in line}
+    assert told <= built
+    assert {r for r in built if not r.startswith("HEAD")} <= told | aliases
+
+
+def test_every_error_code_is_in_the_readme_with_its_status():
+    forms = [*errors.BY_REASON.values(), *(f for f in vars(errors).values() if isinstance(f, errors.Form))]
+    table = README.split("| code | status |", 1)[1]
+    for form in forms:
+        assert f"| `{form.code}` | {form.status} |" in table
+
+
+def test_every_verb_is_in_the_readme():
+    from swapd.cli import main
+
+    known = {f"swapd {name}" for name in main.list_commands(None)}
+    assert first_column("verb") | {"swapd ps"} == known | {"swapd ps"}
+
+
+def test_every_package_has_its_reason():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = {re.split(r"[>=;\[ ]", line)[0] for line in project["dependencies"]}
+    packages = README.split("| package | for |", 1)[1]
+    for name in names | {"xllamacpp", "gguf"}:
+        assert f"| {name} |" in packages
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda p: p.name)
+def test_every_example_config_loads(path):
+    loaded = load(path, {"SWAPD_ADMIN_KEY": "k", "PATH": "/usr/bin"})
+    assert [str(problem) for problem in loaded.problems] == []
+
+
+def test_the_config_in_the_readme_loads(tmp_path):
+    text = README.split("```yaml\n", 1)[1].split("```", 1)[0]
+    path = tmp_path / "swapd.yaml"
+    path.write_text(text)
+    loaded = load(path, {"PATH": "/usr/bin"})
+    assert loaded.problems == ()
+    assert set(loaded.catalog.models) == {"qwen-coder", "embed", "anything"}
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
+def test_systemd_accepts_the_unit(tmp_path):
+    unit = tmp_path / "swapd.service"
+    text = (ROOT / "systemd" / "swapd.service").read_text()
+    unit.write_text(text.replace("/usr/local/bin/swapd", sys.executable))
+    done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
