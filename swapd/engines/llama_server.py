@@ -146,7 +146,7 @@ def _stay(server: Any) -> NoReturn:
 
 
 def parameters(settings: Settings, xllamacpp: Any) -> Any:
-    """A ``CommonParams`` with the settings on it. Raises CannotStart for a device that this build lacks."""
+    """A ``CommonParams`` with the settings on it. Raises CannotStart for a device or a number it cannot take."""
     params = xllamacpp.CommonParams()
     placed = _placed(cast("list[str]", settings.get(DEVICES, [])), xllamacpp)
     for field, value in {**settings, **placed}.items():
@@ -154,7 +154,10 @@ def parameters(settings: Settings, xllamacpp: Any) -> Any:
             continue
         *parts, name = field.split(".")
         owner = reduce(getattr, parts, params)
-        setattr(owner, name, value(xllamacpp, getattr(owner, name)) if callable(value) else value)
+        try:
+            setattr(owner, name, value(xllamacpp, getattr(owner, name)) if callable(value) else value)
+        except OverflowError:
+            raise CannotStart(f"cannot set {field} to {value}: out of range") from None
     _claim_sampling(settings, params, xllamacpp)
     return params
 

@@ -169,7 +169,7 @@ class World:
         if len(self.asked) + len(self.laws.holding) >= self.most:
             return
         ticket = fact.Ticket(len(self.laws.answered) + 10_000 + self._count)
-        name = self.rng.choice([*self.laws.catalog.models, *self.laws.catalog.aliases])
+        name = self.rng.choice([*self.catalog.models, *self.catalog.aliases])
         self.asked[ticket] = self.now
         if self._perhaps(self.temper.gives_up):
             self._later(self.rng.random() * 2 * LOAD, lambda: self._gives_up(ticket))
@@ -210,10 +210,10 @@ class World:
         now = self.laws.catalog
         models = dict(now.models)
         spec = models.get(name)
-        if spec is None or deed == 2:
+        if spec is None:
             models[name] = self.catalog.models[name]
-            if spec is not None and not now.aliases:
-                del models[name]
+        elif deed == 2:
+            del models[name]
         elif deed == 3:
             models[name] = replace(spec, launch=Launch((name, str(self._count))))
         elif deed == 4:
@@ -224,7 +224,8 @@ class World:
         budget = now.budget
         if deed == 5:
             budget = {kind: self.rng.randint(1, amount + 1) for kind, amount in self.catalog.budget.items()}
-        return Catalog(models, now.aliases, budget, now.rules)
+        aliases = {alias: a for alias, a in self.catalog.aliases.items() if a.model in models}
+        return Catalog(models, aliases, budget, now.rules)
 
 
 def _told(event: fact.Event) -> str:

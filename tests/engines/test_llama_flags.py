@@ -139,6 +139,11 @@ def test_a_bad_value_says_what_was_expected(argv, complaint):
     assert parse(argv)[1][0].startswith(f"invalid value for {argv[0]}: {complaint}")
 
 
+def test_a_number_that_llama_cpp_cannot_hold_is_an_error():
+    with pytest.raises(CannotStart, match=r"^cannot set n_ctx to 99999999999: out of range$"):
+        params("-c 99999999999")
+
+
 def test_keys_are_read_from_a_file_without_its_comments(tmp_path):
     (tmp_path / "keys").write_text("# ours\none\n\n two \n")
     assert params(f"--api-key-file {tmp_path}/keys").api_keys == ["one", "two"]

