@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from swapd.config import shapes
 from swapd.config.problems import Place, Problems
 from swapd.config.schema import DESCRIBED, Defaults, Model
-from swapd.config.tree import Entry, Map, Node, kind
+from swapd.config.tree import Entry, Map, Node, Scalar, kind
 from swapd.config.walk import MODEL, Walk
 
 _MERGED = ("env", "needs")
@@ -46,7 +46,8 @@ class Draft:
 def drafts(models: Mapping[str, Entry], defaults: Node | None, home: str, problems: Problems) -> list[Draft]:
     """Read all models. Problems of the defaults are told once, at their own place."""
     below = _defaults(defaults, home, problems)
-    return [_draft(name, entry, below, home, problems) for name, entry in models.items()]
+    found = [_draft(name, entry, below, home, problems) for name, entry in models.items()]
+    return [draft for draft in found if draft is not None]
 
 
 def _defaults(node: Node | None, home: str, problems: Problems) -> Map | None:
@@ -64,12 +65,14 @@ def _defaults(node: Node | None, home: str, problems: Problems) -> Map | None:
     return usable
 
 
-def _draft(name: str, entry: Entry, below: Map | None, home: str, problems: Problems) -> Draft:
+def _draft(name: str, entry: Entry, below: Map | None, home: str, problems: Problems) -> Draft | None:
     given = entry.value
+    if isinstance(given, Scalar) and given.broken:
+        return None
     if not isinstance(given, Map):
         message = f"must be a mapping with a 'path' or a 'command', not {kind(given)}"
         problems.add(given.place, f"models.{name}", message)
-        given = Map(given.place)
+        return None
     tree = given if below is None else _laid_over(below, given)
     keys = Walk(problems, home, name).section(Model, tree, f"models.{name}")
     return Draft(name, entry.key.place, given, tree, keys)

@@ -80,7 +80,7 @@ def kind(node: Node) -> str:
         case Seq():
             return "a list"
         case Scalar():
-            return "empty" if node.empty else f"'{node.text}'"
+            return "nothing" if node.empty else f"'{node.text}'"
 
 
 def plain_data(node: Node) -> Any:

@@ -163,7 +163,7 @@ async def test_a_bad_config_exits_2_with_every_problem(start):
     daemon = start("listen: 127.0.0.1:0\nmodels:\n  a: {comand: x}\n  b: {path: /x.gguf, ttl: soon}\n")
     assert daemon.process.wait(15) == 2
     daemon.wait_line("swapd-0.yaml:3:7")
-    daemon.wait_line("swapd-0.yaml:4:24")
+    daemon.wait_line("swapd-0.yaml:4:27")
 
 
 async def test_sigterm_lets_a_stream_finish_and_leaves_nothing(start, connect):
