@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import signal
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -112,9 +112,14 @@ class Daemon:
 
 def run_loop(coro: Coroutine[Any, Any, T]) -> T:
     """Run to the end on uvloop where there is one, else on asyncio's own loop."""
-    try:
-        from uvloop import new_event_loop  # noqa: PLC0415  (optional, and 50 ms that other verbs spare)
-    except ImportError:
-        new_event_loop = None
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(coro)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415  (optional, and 50 ms that other verbs spare)
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory

@@ -33,22 +33,23 @@ class Current:
         self.settings: Settings = loaded.settings
         self.problems: list[dict[str, Any]] = []
         self._load = lambda: load(path, environ, find_binary)
-        self._files = loaded.files
+        self._watched = _watched(loaded)
         self._post = post
         self._turn = asyncio.Lock()
         self._generation = 1
 
     def paths(self) -> list[Path]:
-        """The files whose edits matter."""
-        return list(self._files)
+        """The files, and the folders that an ``include`` looks into, whose edits matter."""
+        return list(self._watched)
 
     async def reload(self) -> dict[str, Any]:
         """Read again; one at a time. Returns what changed, or ``{"problems": [...]}``."""
         async with self._turn:
             loaded = await asyncio.to_thread(self._load)  # a large file must not hold up any stream
-            self._files = tuple(dict.fromkeys((*loaded.files, *self._files))) if loaded.problems else loaded.files
             if loaded.catalog is None or loaded.settings is None:
+                self._watched = tuple(dict.fromkeys((*self._watched, *_watched(loaded))))
                 return self._reject(loaded.problems)
+            self._watched = _watched(loaded)
             self.problems = []
             change = changes(self.catalog, loaded.catalog, self.settings, loaded.settings)
             if change:
@@ -73,6 +74,10 @@ class Current:
             log.error("config: %s", problem)
         log.error("the config has errors; the one in force stays")
         return {"problems": self.problems}
+
+
+def _watched(loaded: Loaded) -> tuple[Path, ...]:
+    return (*loaded.files, *loaded.folders)
 
 
 def as_json(problem: Problem) -> dict[str, Any]:

@@ -3,9 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from pathlib import Path
 
+import aiohttp
 import pytest
+
+from tests.processes import Client, Running, daemons
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    """``start(yaml)``: a running daemon; what it leaves behind fails the test."""
+    with daemons(tmp_path) as starter:
+        yield starter
+
+
+@pytest.fixture
+async def connect() -> AsyncIterator[Callable[[Running], Awaitable[Client]]]:
+    """``await connect(daemon)``: a client of it."""
+    sessions: list[aiohttp.ClientSession] = []
+
+    async def open_client(daemon: Running) -> Client:
+        sessions.append(aiohttp.ClientSession(daemon.url))
+        return Client(sessions[-1])
+
+    yield open_client
+    for session in sessions:
+        await session.close()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -27,7 +27,7 @@ PORT = "<port>"
 @click.option("--strict", is_flag=True, help="Exit 1 if there are warnings.")
 @json_option
 @click.pass_context
-def verb(ctx: click.Context, config: Path | None, strict: bool, as_json: bool) -> None:
+def verb(ctx: click.Context, config: str | None, strict: bool, as_json: bool) -> None:
     """Print all problems of the config (exit 2), or every model's resolved command line.
 
     A missing model file or engine is only a warning: the daemon serves the rest.

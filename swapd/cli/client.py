@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -73,7 +74,7 @@ class Admin:
             async with self._http.request(method, URL(url, encoded=True), timeout=timeout) as answer:
                 yield answer
         except aiohttp.ClientConnectorError as error:
-            raise _unreachable(self._target, (error.os_error.strerror or str(error.os_error)).lower()) from None
+            raise _unreachable(self._target, _reason(error.os_error)) from None
         except TimeoutError:
             raise _unreachable(self._target, f"no answer within {bound or CONNECT:g} s") from None
         except aiohttp.InvalidURL:
@@ -133,3 +134,8 @@ def _refused(target: Target, answer: aiohttp.ClientResponse, body: bytes) -> Fai
 def _unreachable(target: Target, reason: str) -> Failed:
     text = f"cannot reach swapd at {target.url}: {reason}; is it running? start it with `swapd serve`"
     return Failed(f"{text}\n({target.doubt})" if target.doubt else text)
+
+
+def _reason(error: OSError) -> str:
+    """``connection refused``: asyncio's own text repeats the address."""
+    return os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)

@@ -148,7 +148,9 @@ class Console:
         from rich.text import Text  # noqa: PLC0415
 
         texts = [(Text.assemble(*line.bits), line.indent) for line in lines]
-        return Group(*(Padding(text, (0, 0, 0, indent), expand=False) if indent else text for text, indent in texts))
+        return Group(
+            *(Padding(text, (0, 0, 0, indent), expand=False) if indent else text for text, indent in texts)
+        )
 
     def _rich_table(self, table: Table) -> Any:
         from rich.table import Table as RichTable  # noqa: PLC0415

@@ -18,7 +18,7 @@ from swapd.journal import configure
 @click.command("serve")
 @config_option
 @click.pass_context
-def verb(ctx: click.Context, config: Path | None) -> None:
+def verb(ctx: click.Context, config: str | None) -> None:
     """Run the daemon until SIGTERM or Ctrl-C.
 
     It watches its config: saved edits take effect at once, and disturb only the models they are about.
@@ -35,10 +35,10 @@ def verb(ctx: click.Context, config: Path | None) -> None:
     ctx.exit(run_loop(serve()))
 
 
-def read(config: Path | None) -> tuple[Path, Loaded]:
+def read(config: str | None) -> tuple[Path, Loaded]:
     """Find and load the config. Raises BadConfig if there is none."""
     try:
-        path = find_config(config, os.environ)
+        path = find_config(config, os.environ, Path.cwd())
     except ConfigNotFound as error:
         raise BadConfig(str(error)) from None
     return path, load(path, os.environ, lambda: find_binary(os.environ))

@@ -21,7 +21,7 @@ EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 config_option = click.option(
     "-c",
     "--config",
-    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
     help="The config file. [default: $SWAPD_CONFIG, ./swapd.yaml, ~/.config/swapd/swapd.yaml, "
     "/etc/swapd/swapd.yaml]",
 )
@@ -49,24 +49,24 @@ def talks_to_daemon(verb: Callable[..., None]) -> Callable[..., None]:
         "[default: from the config]",
     )
     @functools.wraps(verb)
-    def wrapped(config: Path | None, url: str | None, **rest: Any) -> None:
+    def wrapped(config: str | None, url: str | None, **rest: Any) -> None:
         verb(target=find_target(config, url, os.environ), **rest)
 
     return wrapped
 
 
-def find_target(config: Path | None, url: str | None, environ: Mapping[str, str]) -> Target:
-    """Raises BadConfig if the config that was named is missing, or says no address."""
+def find_target(config: str | None, url: str | None, environ: Mapping[str, str]) -> Target:
+    """Raises BadConfig if the config that was named does not exist, or tells no address."""
     key = environ.get("SWAPD_ADMIN_KEY") or None
     if url is not None:
         return Target(url if "://" in url or url.startswith("unix:") else f"http://{url}", key)
     default = f"http://{Address()}"
     try:
-        path = find_config(config, environ)
-    except ConfigNotFound as error:
-        if config is not None:
-            raise BadConfig(str(error)) from None
+        path = find_config(config, environ, Path.cwd())
+    except ConfigNotFound:
         return Target(default, key, "no config was found, so this is the default address; --url names another")
+    if not path.exists():
+        raise BadConfig(f"cannot read the config '{path}': there is no such file")
     settings = load(path, environ).settings
     if settings is None:
         # The daemon goes on with the config it has, and is worth asking; only its address is not known.

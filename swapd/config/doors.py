@@ -13,7 +13,7 @@ from swapd.config.sources import items
 from swapd.config.tree import Map
 from swapd.core.settings import Address, Limits, LogSettings, Settings
 
-_HOST_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):(\d{1,5})")
+_HOST_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):(\d{1,5})", re.ASCII)
 
 
 def settings(top: Map, config: schema.Config, problems: Problems) -> Settings:

@@ -17,9 +17,9 @@ _BYTES = {"": 1, "B": 1} | {
     for suffix, base in (("iB", 1024), ("B", 1000))
 }
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-_AMOUNT = re.compile(r"(\d{1,15}(?:\.\d{1,9})?) ?([A-Za-z]*)")
-_WHOLE = re.compile(r"[-+]?\d{1,18}")
-_DECIMAL = re.compile(r"[-+]?(?:\d{1,300}\.\d*|\.\d+|\d{1,300}(?=[eE]))(?:[eE][-+]?\d{1,3})?")
+_AMOUNT = re.compile(r"(\d{1,15}(?:\.\d{1,9})?) ?([A-Za-z]*)", re.ASCII)
+_WHOLE = re.compile(r"[-+]?\d{1,18}", re.ASCII)
+_DECIMAL = re.compile(r"[-+]?(?:\d{1,300}\.\d*|\.\d+|\d{1,300}(?=[eE]))(?:[eE][-+]?\d{1,3})?", re.ASCII)
 _HEX = re.compile(r"0x[0-9a-fA-F]{1,15}")
 
 

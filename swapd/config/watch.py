@@ -22,7 +22,7 @@ LOOK_EVERY = 2_000
 Stamp = tuple[int, ...] | frozenset[tuple[object, ...]] | None
 
 
-async def watch(paths: Callable[[], Sequence[Path]], changed: Callable[[], Awaitable[None]]) -> None:
+async def watch(paths: Callable[[], Sequence[Path]], changed: Callable[[], Awaitable[object]]) -> None:
     """Await ``changed()`` after every change of a file, or within a folder, that ``paths()`` names.
 
     Asks ``paths()`` again at each look. Goes on until cancelled, whatever becomes of the files.

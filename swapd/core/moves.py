@@ -49,6 +49,8 @@ class Moves:
         if self._advance(engine, Signal.READY) is State.READY:
             engine.up = Up(endpoint, self.now, load)
             engine.idle_since = self.now
+            if not engine.owed:  # all it was loaded for have left: it is owed to those who came meanwhile
+                engine.owed = {waiting.ticket for waiting in self.book.queue.of(engine.run.model)}
             self.book.recall(engine.run.model).load = max(load, 0.001)
             self.book.wishes.pop(engine.run.model, None)
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import inf
 
 from swapd.core.book import Book, Engine, Wish
 from swapd.core.engine import State
+from swapd.core.queue import Waiting
 from swapd.core.spec import Catalog, Cost, Spec
 
 GIVE_UP = 5
@@ -68,12 +70,12 @@ def _candidate(book: Book, name: str, now: float) -> Candidate:
 
 def fits(cost: Cost, room: Cost) -> bool:
     """Whether each amount is there. A resource the budget does not name is unbounded."""
-    return all(amount <= room[name] for name, amount in cost.items() if name in room)
+    return not lacking(cost, room)
 
 
 def lacking(cost: Cost, room: Cost) -> dict[str, int]:
-    """How much of what is missing."""
-    return {n: a - room[n] for n, a in cost.items() if n in room and a > room[n]}
+    """How much of what is missing. Where nothing is needed nothing is missing, however overdrawn the room."""
+    return {n: a - room[n] for n, a in cost.items() if n in room and a > max(room[n], 0)}
 
 
 def evictable(book: Book, engine: Engine, candidate: Candidate, now: float) -> bool:
@@ -100,6 +102,22 @@ def in_the_way(book: Book, engine: Engine, candidate: Candidate) -> bool:
     """Whether the engine could be a victim once its quantum is served."""
     movable = engine.state in (State.STARTING, State.READY) and not book.pinned(engine.run.model)
     return movable and engine.run.model != candidate.spec.name
+
+
+def turns(book: Book, engine: Engine, held: float | None, now: float) -> list[Waiting]:
+    """In which order a ready engine serves its waiters: who is out of patience by deadline, then by arrival.
+
+    Held for a caller whose patience was over at ``held``: only whose patience was over by then, and its quantum.
+    """
+    clocks = book.queue.clocks(engine.run.model)
+    latest = (now if held is None else held) - book.catalog.rules.patience
+    impatient = {ticket: clock for clock, ticket in clocks if clock <= latest}
+    able = [
+        waiting
+        for waiting in book.queue.of(engine.run.model)
+        if held is None or waiting.ticket in engine.owed or waiting.ticket in impatient
+    ]
+    return sorted(able, key=lambda waiting: impatient.get(waiting.ticket, inf))
 
 
 def price(book: Book, engine: Engine, now: float) -> float:

@@ -27,7 +27,7 @@ from swapd.core.events import (
     Ticked,
     UnloadWished,
 )
-from swapd.core.moves import Moves
+from swapd.core.moves import LAST_DRAIN, Moves
 from swapd.core.queue import Waiting
 from swapd.core.refusal import Exit, Reason, Refusal
 from swapd.core.settle import expires, settle
@@ -140,7 +140,7 @@ class Scheduler:
 
     def _exited(self, run: RunId, end: Exit, m: Moves) -> None:
         engine = self.book.engine_of(run)
-        if engine is None:
+        if engine is None or engine.resting:
             return
         if engine.state is State.STARTING:
             m.refuse_all(run.model, Reason.START_FAILED, end)
@@ -163,9 +163,16 @@ class Scheduler:
                 m.refuse_all(name, Reason.MODEL_REMOVED)
             elif why := policy.never_fits(catalog, catalog.models[name]):
                 m.refuse_all(name, Reason.NEVER_FITS, detail=why)
-        for name in [n for n in (*self.book.wishes, *self.book.rested) if n not in catalog.models]:
-            self.book.wishes.pop(name, None)
-            self.book.rested.discard(name)
+        self.book.rested &= catalog.models.keys()
+        for name in [n for n, (wish, _) in self.book.wishes.items() if self._pointless(wish, n)]:
+            del self.book.wishes[name]
+
+    def _pointless(self, wish: Wish, name: str) -> bool:
+        """Whether the catalog of today has no model, or no room, or no reason for this wish."""
+        spec = self.book.catalog.models.get(name)
+        if spec is None or policy.never_fits(self.book.catalog, spec) is not None:
+            return True
+        return wish is Wish.PINNED and not spec.terms.stay.pinned
 
     def _load(self, model: str, m: Moves) -> None:
         found = self.book.catalog.resolve(model)
@@ -175,7 +182,7 @@ class Scheduler:
         m.forgive(spec.name)
         self.book.rested.discard(spec.name)
         engine = self.book.engines.get(spec.name)
-        up = engine is not None and engine.state in (State.STARTING, State.READY)
+        up = engine is not None and engine.state is State.READY
         if not up and policy.never_fits(self.book.catalog, spec) is None:
             self.book.wishes[spec.name] = (Wish.LOAD, m.now)
 
@@ -194,10 +201,11 @@ class Scheduler:
 
     def _closing(self, m: Moves) -> None:
         """The first one drains; told again, it waits no longer."""
-        if self.book.closing:
-            for engine in list(self.book.engines.values()):
-                if engine.state is State.DRAINING:
-                    m.stop(engine, Why(Cause.CLOSING))
+        for engine in [e for e in self.book.engines.values() if e.state is State.DRAINING]:
+            if self.book.closing:
+                m.stop(engine, Why(Cause.CLOSING))
+            elif engine.phase.deadline is None:
+                engine.phase.deadline = m.now + LAST_DRAIN
         self.book.closing = True
         self.book.wishes.clear()
 

@@ -23,9 +23,9 @@ def settle(m: Moves) -> None:
     _end_drains(m)
     _refuse_resting(m)
     _wish_pinned(m)
-    held = _Room(m).make()
-    _grant(m, held)
     _retire(m)
+    while _grant(m, _Room(m).make()):
+        pass  # a grant begins its lane's patience anew: who stood behind it may be next already
 
 
 def _let_go(m: Moves) -> None:
@@ -60,17 +60,19 @@ def _refuse_resting(m: Moves) -> None:
 
 
 def _wish_pinned(m: Moves) -> None:
-    for name in m.book.catalog.models:
-        if m.book.pinned(name) and name not in m.book.engines:
+    catalog = m.book.catalog
+    for name, spec in catalog.models.items():
+        cold = m.book.pinned(name) and name not in m.book.engines
+        if cold and policy.never_fits(catalog, spec) is None:
             m.book.wishes.setdefault(name, (Wish.PINNED, m.now))
 
 
 class _Room:
     """One walk over the candidates, best first: start what fits, make room for what does not.
 
-    What a better candidate still waits for is reserved, so no worse one can slip into it. An engine that
-    stands in the way of an overdue candidate but has its quantum to serve is *held*: it gives leases only
-    to those it was loaded for.
+    What a better candidate still waits for is reserved, so no worse one can slip into it. Engines that
+    stand in the way of an overdue candidate but may not go yet are *held* for it: they give leases only to
+    those they were loaded for, and to those whose patience was over even sooner; and nobody else gets them.
     """
 
     def __init__(self, m: Moves) -> None:
@@ -80,10 +82,11 @@ class _Room:
         self.coming = m.book.coming()
         self.safe: set[str] = set()
         """Models whose own callers are overdue, and better placed than the candidate looked at."""
-        self.held: set[str] = set()
+        self.held: dict[str, float] = {}
+        """Model -> the deadline of the candidate that it is held for."""
 
-    def make(self) -> set[str]:
-        """Walk; returns the models held."""
+    def make(self) -> dict[str, float]:
+        """Walk; returns what is held."""
         self._shed()
         for name in [n for n in self.book.promised if not self.book.demanded(n)]:
             del self.book.promised[name]
@@ -93,10 +96,12 @@ class _Room:
 
     def _shed(self) -> None:
         """The operator made the budget smaller than what runs: the cheapest go, draining if busy."""
-        over = {name: -left for name, left in self.free.items() if left + self.coming.get(name, 0) < 0}
+        over = {name: -left for name, left in self._soon().items() if left < 0}
         if over:
             running = [e for e in self.book.running() if not e.leaving]
-            self._evict(over, running, Why(Cause.BUDGET))
+            spare = [e for e in running if not self.book.pinned(e.run.model)]
+            why = Why(Cause.BUDGET)
+            _ = self._evict(over, spare, why) or self._evict(over, running, why)
 
     def _place(self, candidate: Candidate) -> None:
         name, cost = candidate.spec.name, candidate.spec.terms.cost
@@ -108,7 +113,7 @@ class _Room:
             return
         elif engine is None and policy.fits(cost, self.free):
             self._spawn(candidate)
-        elif self._fits_soon(cost):
+        elif policy.fits(cost, self._soon()):
             self._reserve(cost)
         elif not candidate.may_evict:
             self.book.wishes.pop(name, None)
@@ -116,7 +121,7 @@ class _Room:
             self.book.promised[name] = None
             self._reserve(cost)
         elif candidate.overdue is not None:
-            self._hold_for(candidate)
+            self._hold_for(candidate, candidate.overdue)
             self._reserve(cost)
 
     def _spawn(self, candidate: Candidate) -> None:
@@ -127,11 +132,13 @@ class _Room:
         self.m.spawn(candidate.spec, why)
         self._reserve(candidate.spec.terms.cost)
 
-    def _fits_soon(self, cost: Cost) -> bool:
-        return policy.fits(cost, {n: left + self.coming.get(n, 0) for n, left in self.free.items()})
+    def _soon(self) -> dict[str, int]:
+        """What is free and not reserved once all that leave are gone."""
+        return {name: left + self.coming.get(name, 0) for name, left in self.free.items()}
 
-    def _short(self, cost: Cost) -> dict[str, int]:
-        return policy.lacking(cost, {n: left + self.coming.get(n, 0) for n, left in self.free.items()})
+    def _give_back(self, cost: Cost) -> None:
+        for name, amount in cost.items():
+            self.coming[name] = self.coming.get(name, 0) + amount
 
     def _reserve(self, cost: Cost) -> None:
         for name, amount in cost.items():
@@ -142,42 +149,46 @@ class _Room:
         able = [
             engine
             for engine in self.book.running()
-            if engine.run.model not in self.safe and policy.evictable(self.book, engine, candidate, self.m.now)
+            if engine.run.model not in {*self.safe, *self.held}
+            and policy.evictable(self.book, engine, candidate, self.m.now)
         ]
-        why = Why(Cause.EVICTED, candidate.spec.name)
-        return self._evict(self._short(candidate.spec.terms.cost), able, why)
+        short = policy.lacking(candidate.spec.terms.cost, self._soon())
+        return self._evict(short, able, Why(Cause.EVICTED, candidate.spec.name))
 
     def _evict(self, short: Cost, able: list[Engine], why: Why) -> bool:
-        prices = [policy.price(self.book, engine, self.m.now) for engine in able]
-        chosen = policy.victims(short, able, prices)
+        chosen = self._cheapest(short, able)
         for engine in chosen or ():
             self.m.drain(engine, why)
-            for name, amount in engine.spec.terms.cost.items():
-                self.coming[name] = self.coming.get(name, 0) + amount
+            self._give_back(engine.spec.terms.cost)
         return chosen is not None
 
-    def _hold_for(self, candidate: Candidate) -> None:
+    def _hold_for(self, candidate: Candidate, overdue: float) -> None:
         able = [
             engine
             for engine in self.book.running()
-            if engine.run.model not in self.safe and policy.in_the_way(self.book, engine, candidate)
+            if engine.run.model not in self.held and policy.in_the_way(self.book, engine, candidate)
         ]
-        prices = [policy.price(self.book, engine, self.m.now) for engine in able]
-        chosen = policy.victims(self._short(candidate.spec.terms.cost), able, prices)
-        self.held.update(engine.run.model for engine in chosen or ())
+        short = policy.lacking(candidate.spec.terms.cost, self._soon())
+        chosen = self._cheapest(short, able)
+        if chosen is not None:
+            self.held.update((engine.run.model, overdue) for engine in chosen)
+            self._give_back(short)
+
+    def _cheapest(self, short: Cost, able: list[Engine]) -> list[Engine] | None:
+        return policy.victims(short, able, [policy.price(self.book, engine, self.m.now) for engine in able])
 
 
-def _grant(m: Moves, held: set[str]) -> None:
+def _grant(m: Moves, held: dict[str, float]) -> bool:
+    """Give the ready engines' free slots away; whether any was given."""
+    before = len(m.commands)
     for name in m.book.queue.models():
         engine = m.book.engines.get(name)
         if engine is None or engine.state is not State.READY:
             continue
         slots = engine.spec.terms.concurrency - len(engine.leases)
-        if slots <= 0:
-            continue
-        able = [w for w in m.book.queue.of(name) if name not in held or w.ticket in engine.owed]
-        for waiting in able[:slots]:
+        for waiting in policy.turns(m.book, engine, held.get(name), m.now)[: max(0, slots)]:
             m.grant(waiting, engine)
+    return len(m.commands) > before
 
 
 def _retire(m: Moves) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import psutil
 
+from swapd.core.spec import Launch
+
 LOOPBACK = "127.0.0.1"
 
 
@@ -19,6 +21,11 @@ def fill(words: Sequence[str], values: Mapping[str, str]) -> tuple[str, ...]:
             word = word.replace(f"${{{name}}}", value)  # noqa: PLW2901  (one replacement after another)
         filled.append(word)
     return tuple(filled)
+
+
+def resolve(launch: Launch, values: Mapping[str, str]) -> tuple[str, ...]:
+    """The command line of a launch, its open places filled."""
+    return fill(launch.argv, values)
 
 
 def threads() -> int:

@@ -20,7 +20,7 @@ from swapd.engines.logs import LogBook
 from swapd.engines.ports import NoPort, Ports
 from swapd.engines.probe import Stranger, until_ready
 from swapd.engines.process import CannotStart, Process
-from swapd.engines.resolve import LOOPBACK, fill, threads
+from swapd.engines.resolve import LOOPBACK, fill, resolve, threads
 
 log = logging.getLogger("swapd")
 CONTAINERS = {"docker", "podman", "nerdctl"}
@@ -114,7 +114,7 @@ class Supervisor:
             raise CannotStart(f"cannot find llama-server: {HOW_TO_GET_ONE}")
         port = self._ports.take()
         values = {"binary": binary, "host": LOOPBACK, "port": str(port), "threads": str(threads())}
-        argv = fill(launch.argv, values)
+        argv = resolve(launch, values)
         env = tuple((name, fill([value], values)[0]) for name, value in launch.env)
         book = self.logs(run.model)
         book.write(f"--- {run}: {shlex.join(argv)}")

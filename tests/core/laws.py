@@ -102,6 +102,8 @@ class Laws:
             case fact.EngineReady(run, endpoint):
                 if (life := self._life(run)) and life.endpoint is None and not life.leaving:
                     life.endpoint, life.ready = endpoint, self.now
+                    if not life.quantum & set(self.waiting):
+                        life.quantum = {place.ticket for place in self._waits_for(run.model)}
             case fact.EngineSick(run, _):
                 if life := self._life(run):
                     life.excused = True
@@ -169,7 +171,7 @@ class Laws:
         room = self._free()
         mine = self._impatient(name)
         for model in {place.model for place in self.waiting.values()} - {name, *self.lives} - self.resting:
-            lacks = [n for n, a in self.catalog.models[model].terms.cost.items() if a > room.get(n, a)]
+            lacks = _lacks(self.catalog.models[model].terms.cost, room)
             theirs = self._impatient(model)
             if theirs is not None and (mine is None or theirs < mine):
                 taken = [n for n in lacks if spec.terms.cost.get(n, 0)]
@@ -205,22 +207,31 @@ class Laws:
                 latecomers.add(place.model)
 
     def _nobody_is_blocked_by(self, latecomers: set[str]) -> None:
-        """An impatient ticket may be overtaken only by engines that do not stand in its way.
+        """No lease for a latecomer on an engine that stands in the way of the first who is out of patience.
 
-        The others, all gone, must make room enough: else the overtaking engine is in the way for sure.
+        It stands in the way for sure if all the others together, gone, would not make room enough.
         """
-        if not latecomers:
-            return
-        for model in {place.model for place in self.waiting.values()} - self.resting:
-            if self._impatient(model) is None or (model in self.lives and not self.lives[model].leaving):
-                continue
-            room = self._free()
-            for life in self.lives.values():
-                if life.leaving or (life.run.model not in latecomers and not self._pinned(life.run.model)):
-                    _add(room, life.spec.terms.cost)
+        room = self._free()
+        for life in self.lives.values():
+            _add(room, life.spec.terms.cost if life.leaving else {})
+        for model in self._blocked() if latecomers else ():
             cost = self.catalog.models[model].terms.cost
-            lacks = {n: a for n, a in cost.items() if a > room.get(n, a)}
+            if not _lacks(cost, room):
+                _add(room, cost, -1)
+                continue
+            for name, life in self.lives.items():
+                if not life.leaving and name not in latecomers and not self._pinned(name):
+                    _add(room, life.spec.terms.cost)
+            lacks = _lacks(cost, room)
             assert not lacks, f"leases on {latecomers} keep {lacks} from {model}, which is out of patience"
+            return
+
+    def _blocked(self) -> list[str]:
+        """The models without an engine whose callers, or whose wish, are out of patience: the first one first."""
+        wanted = {place.model for place in self.waiting.values()} | set(self.wishes)
+        cold = {name for name in wanted - self.resting if name not in self.lives or self.lives[name].leaving}
+        due = {name: at for name in cold if (at := self._impatient(name)) is not None}
+        return sorted(due, key=lambda name: due[name])
 
     def _may_go(self, life: Life, why: order.Why) -> None:
         name = life.run.model
@@ -319,6 +330,10 @@ class Laws:
         engines = scheduler.book.engines
         self.resting = {name for name, engine in engines.items() if engine.resting}
         assert set(engines) - self.resting == set(self.lives), "the book and the world disagree on what lives"
+
+
+def _lacks(cost: Cost, room: Cost) -> dict[str, int]:
+    return {name: amount for name, amount in cost.items() if 0 < amount and amount > room.get(name, amount)}
 
 
 def _add(room: dict[str, int], cost: Cost, sign: int = 1) -> None:

@@ -34,7 +34,9 @@ def model(name: str, *, argv: str = "", **terms: Any) -> Spec:
     return Spec(name, Launch((argv or name,)), Terms(stay=Stay(**stay), bounds=Bounds(**bounds), **terms))
 
 
-def catalog(*models: Spec | str, budget: dict[str, int], aliases: dict[str, str] | None = None, **rules: Any) -> Catalog:
+def catalog(
+    *models: Spec | str, budget: dict[str, int], aliases: dict[str, str] | None = None, **rules: Any
+) -> Catalog:
     """Models by spec, or by name alone."""
     specs = [model(m) if isinstance(m, str) else m for m in models]
     names = {alias: Alias(alias, target) for alias, target in (aliases or {}).items()}
@@ -76,7 +78,9 @@ class Play:
 
     made: ClassVar[list[Play]] = []
 
-    def __init__(self, *models: Spec | str, budget: dict[str, int] | int = 1, jitter: float = 0.0, **rest: Any) -> None:
+    def __init__(
+        self, *models: Spec | str, budget: dict[str, int] | int = 1, jitter: float = 0.0, **rest: Any
+    ) -> None:
         self.scheduler = Scheduler(lambda: jitter)
         self.laws = Laws()
         self.now = 0.0

@@ -158,7 +158,9 @@ class World:
         self._later(load, fact.EngineReady(run, endpoint(run)))
         if self._perhaps(self.temper.crashes):
             died = fact.EngineExited(run, Exit(signal="SIGSEGV"))
-            self._later(load + self.rng.expovariate(1 / 30), self.rng.choice([died, fact.EngineSick(run, "hangs")]))
+            self._later(
+                load + self.rng.expovariate(1 / 30), self.rng.choice([died, fact.EngineSick(run, "hangs")])
+            )
 
     # -- callers ---------------------------------------------------------------------------------------
 
@@ -187,7 +189,11 @@ class World:
         if not self._gone:
             return
         run = self.rng.choice(self._gone)
-        news = [fact.EngineReady(run, endpoint(run)), fact.EngineSick(run, "?"), fact.EngineExited(run, Exit(code=0))]
+        news = [
+            fact.EngineReady(run, endpoint(run)),
+            fact.EngineSick(run, "?"),
+            fact.EngineExited(run, Exit(code=0)),
+        ]
         self.hears(self.rng.choice(news))
 
     # -- the operator ----------------------------------------------------------------------------------
@@ -220,7 +226,9 @@ class World:
             cost = {kind: self.rng.randint(0, amount) for kind, amount in now.budget.items()}
             concurrency = self.rng.randint(1, 3)
             stay = replace(spec.terms.stay, ttl=self.rng.choice([None, 0.0, 20.0]))
-            models[name] = Spec(name, spec.launch, replace(spec.terms, cost=cost, concurrency=concurrency, stay=stay))
+            models[name] = Spec(
+                name, spec.launch, replace(spec.terms, cost=cost, concurrency=concurrency, stay=stay)
+            )
         budget = now.budget
         if deed == 5:
             budget = {kind: self.rng.randint(1, amount + 1) for kind, amount in self.catalog.budget.items()}

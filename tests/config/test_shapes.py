@@ -1,0 +1,49 @@
+"""Type hints as shapes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+import pytest
+
+from swapd.config import shapes
+
+
+class Inner(msgspec.Struct):
+    flag: bool = False
+
+
+class Outer(msgspec.Struct):
+    data: Any = None
+    table: dict[str, Any] = {}
+    inner: Inner | None = None
+    later: Annotated[Any, shapes.Later("use x")] = None
+    paths: Annotated[tuple[str, ...], shapes.Many(shapes.FilePath())] = ()
+    plain: tuple[Any, ...] = ()
+
+
+class Odd(msgspec.Struct):
+    what: complex = 0j
+
+
+def test_each_hint_has_its_shape():
+    known = shapes.keys_of(Outer)
+    assert known == {
+        "data": shapes.Free(),
+        "table": shapes.Table(shapes.Free()),
+        "inner": shapes.Section(Inner),
+        "later": shapes.Later("use x"),
+        "paths": shapes.Many(shapes.FilePath()),
+        "plain": shapes.Many(shapes.Free()),
+    }
+
+
+def test_a_key_that_is_not_built_yet_says_what_works_instead():
+    assert shapes.Later("use x").message == "is not supported yet: use x"
+    assert shapes.Later().message == "is not supported yet: remove it"
+
+
+def test_a_hint_without_a_shape_is_a_mistake_of_the_schema():
+    with pytest.raises(AssertionError, match="no shape for"):
+        shapes.keys_of(Odd)
