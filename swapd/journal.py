@@ -86,6 +86,7 @@ def configure(settings: LogSettings, environ: Mapping[str, str], stream: IO[str]
     # aiohttp and asyncio log a traceback for each malformed request; a port scan must not fill the disk.
     logging.getLogger("aiohttp.server").setLevel(logging.ERROR)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it counts every change in the folder
 
 
 def wall_clock(monotonic: float, now: float) -> str:

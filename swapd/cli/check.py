@@ -114,5 +114,5 @@ def _show_model(console: Console, model: dict[str, Any]) -> None:
     console.line(model["name"], style="bold")
     for name, fact in facts.items():
         if fact:
-            console.bits(Bit(f"{name:<9}", "dim"), Bit(fact), indent=2)
+            console.copyable(Bit(f"  {name:<9}", "dim"), Bit(fact))
     console.line()

@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.console import Group
+    from rich.text import Text
 
 FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 FRAMES_A_SECOND = 12
@@ -65,6 +66,13 @@ class Console:
             self.rich.print(self._render([Line(bits, indent)]))
         else:
             self._plain(" " * indent + "".join(bit.text for bit in bits))
+
+    def copyable(self, *bits: Bit) -> None:
+        """A line to copy and paste: the terminal may wrap it, we may not."""
+        if self.terminal:
+            self.rich.print(self._text(bits), soft_wrap=True)
+        else:
+            self._plain("".join(bit.text for bit in bits))
 
     def text(self, text: str) -> None:
         """Text exactly as it is: somebody else's lines."""
@@ -145,23 +153,26 @@ class Console:
     def _render(self, lines: Sequence[Line]) -> Group:
         from rich.console import Group  # noqa: PLC0415
         from rich.padding import Padding  # noqa: PLC0415
-        from rich.text import Text  # noqa: PLC0415
 
-        texts = [(Text.assemble(*line.bits), line.indent) for line in lines]
+        texts = [(self._text(line.bits), line.indent) for line in lines]
         return Group(
             *(Padding(text, (0, 0, 0, indent), expand=False) if indent else text for text, indent in texts)
         )
 
+    def _text(self, bits: Sequence[Bit]) -> Text:
+        from rich.text import Text  # noqa: PLC0415
+
+        return Text.assemble(*bits)
+
     def _rich_table(self, table: Table) -> Any:
         from rich.table import Table as RichTable  # noqa: PLC0415
-        from rich.text import Text  # noqa: PLC0415
 
         shown = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
         for n, name in enumerate(table.columns):
             last = n == len(table.columns) - 1
             shown.add_column(name, justify="right" if name in table.numbers else "left", no_wrap=not last)
         for row in table.rows:
-            shown.add_row(*(Text(bit.text or "–", style=bit.style if bit.text else "dim") for bit in row))
+            shown.add_row(*(self._text((bit if bit.text else Bit("–", "dim"),)) for bit in row))
         return shown
 
 

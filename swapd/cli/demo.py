@@ -79,8 +79,9 @@ async def run(console: Console, config: Path, once: bool) -> int:
     except asyncio.CancelledError:
         return INTERRUPTED
     finally:
-        daemon.stop()
-        await serving
+        if not serving.done():
+            daemon.stop()
+            await serving
 
 
 async def tour(console: Console, url: str) -> None:

@@ -73,7 +73,8 @@ def _said(leg: Leg) -> str:
 
 def times(console: Console, legs: Sequence[Leg]) -> None:
     """The table at the end of the tour."""
-    console.line()
+    if not console.terminal:  # where every leg ends with a blank line already
+        console.line()
     console.table(Table(COLUMNS, [_row(leg) for leg in legs], frozenset(COLUMNS[1:])))
     console.line()
 
@@ -99,7 +100,7 @@ def what_next(console: Console, url: str) -> None:
     for example in (_curl(url), _python(url), f"{own_name()} status --url {url}\n"):
         console.line()
         for line in example.splitlines():
-            console.bits(Bit(line, "cyan"), indent=2)
+            console.copyable(Bit(line, "cyan"))
     console.line()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -113,6 +114,6 @@ def natural(value: str) -> Any:
             return False
     if _WHOLE.fullmatch(value):
         return int(value)
-    if _DECIMAL.fullmatch(value):
+    if _DECIMAL.fullmatch(value) and math.isfinite(float(value)):
         return float(value)
     return int(value, 16) if _HEX.fullmatch(value) else value

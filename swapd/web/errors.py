@@ -83,13 +83,16 @@ def payload(problem: Problem) -> bytes:
 
 
 def respond(problem: Problem) -> web.Response:
-    """The whole response."""
-    return web.Response(
+    """The whole response. The rest of a body that is too large is not waited for."""
+    response = web.Response(
         body=payload(problem),
         status=problem.form.status,
         content_type="application/json",
         headers=problem.headers,
     )
+    if problem.form is TOO_LARGE:
+        response.force_close()
+    return response
 
 
 def sse_event(problem: Problem) -> bytes:

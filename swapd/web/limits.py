@@ -63,7 +63,7 @@ def _inflate(body: bytes, encoding: str, limit: int) -> bytes:
 
 def _too_large(limit: int) -> Problem:
     text = f"cannot take the request: its body is larger than {limit} bytes (limits.body)"
-    return Problem(TOO_LARGE, text, headers={"Connection": "close"})
+    return Problem(TOO_LARGE, text)
 
 
 class Doorkeeper:

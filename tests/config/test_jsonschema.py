@@ -1,0 +1,81 @@
+"""The JSON Schema says the same as the loader."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from swapd.config import json_schema
+from tests.config.test_walk import CASES
+
+SCHEMA = json_schema()
+TYPES = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "null": type(None)}
+
+
+def fits(value, schema) -> bool:
+    """As much of JSON Schema as ours uses."""
+    if "$ref" in schema:
+        return fits(value, SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]])
+    if "anyOf" in schema:
+        return any(fits(value, one) for one in schema["anyOf"])
+    if "not" in schema or ("const" in schema and value != schema["const"]):
+        return False
+    if "enum" in schema and value not in schema["enum"]:
+        return False
+    if "type" in schema and not any(is_a(value, t) for t in [schema["type"]] if isinstance(t, str)):
+        wanted = schema["type"] if isinstance(schema["type"], list) else []
+        if not any(is_a(value, t) for t in wanted):
+            return False
+    if isinstance(value, int) and value < schema.get("minimum", value):
+        return False
+    return children_fit(value, schema)
+
+
+def is_a(value, kind: str) -> bool:
+    if kind == "boolean" or isinstance(value, bool):
+        return kind == "boolean" and isinstance(value, bool)
+    return isinstance(value, TYPES[kind])
+
+
+def children_fit(value, schema) -> bool:
+    if isinstance(value, list):
+        return all(fits(item, schema.get("items", {})) for item in value)
+    if not isinstance(value, dict):
+        return True
+    known, others = schema.get("properties", {}), schema.get("additionalProperties", {})
+    return all(
+        fits(v, known[k]) if k in known else others is not False and fits(v, others) for k, v in value.items()
+    )
+
+
+def test_it_is_plain_json_and_every_reference_leads_somewhere():
+    text = json.dumps(SCHEMA)
+    names = {part.split('"')[0] for part in text.split("#/$defs/")[1:]}
+    assert names == SCHEMA["$defs"].keys()
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parents[2] / "configs").glob("*.yaml")), ids=lambda p: p.name
+)
+def test_the_example_configs_fit(path):
+    assert fits(yaml.safe_load(path.read_text()), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [text for text, told in CASES if "no key" in told or "must be a list" in told or "too small" in told]
+    + ["clients: {a: {key: x}}", "models: {m: {hf: a}}", "models: {m: {engine: vllm}}", "log: {level: loud}"],
+)
+def test_what_the_loader_refuses_does_not_fit(text):
+    assert not fits(yaml.safe_load(text), SCHEMA)
+
+
+def test_every_way_to_write_a_value_fits():
+    text = (
+        "listen: [127.0.0.1:1]\nmodels: {m: {path: x, ttl: never, threads: auto, gpu_layers: all, device: CUDA0, "
+        "lora: [a, b], aliases: [x], env: {A: 1}, metadata: {deep: [1]}, start_timeout: 3, aliases: {y: {}, z: null}}}"
+    )
+    assert fits(yaml.safe_load(text), SCHEMA)

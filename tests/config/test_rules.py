@@ -1,0 +1,54 @@
+"""What a model's keys must be to each other."""
+
+from __future__ import annotations
+
+import pytest
+
+BAD = [
+    ("a: {ttl: 5m}", "10: models.a: says neither 'path' (a GGUF file) nor 'command' (what starts its engine): give one"),
+    ("a: {path: /x, command: 'x ${port}'}",
+     "33: models.a.command: stands beside 'path': a model has one or the other, remove one"),
+    ("a: {command: 'x -p 80'}",
+     "23: models.a.command: never says '${port}': swapd chooses a free port for each start, so add '--port ${port}'"),
+    ("a: {command: 'x ${port}', gpu_layers: 9}",
+     "36: models.a.gpu_layers: has no effect beside 'command': write it as a flag into the command"),
+    ("a: {command: 'x ${port}', args: [-c, 9]}",
+     "36: models.a.args: has no effect beside 'command': write it as a flag into the command"),
+    ("a: {command: 'x ${binary} ${port}'}",
+     "23: models.a.command: '${binary}' can only be the first word of a command, alone"),
+    ("a: {command: '${binary}x ${port}'}",
+     "23: models.a.command: '${binary}' can only be the first word of a command, alone"),
+    ("a: {command: \"x 'y ${port}\"}",
+     "23: models.a.command: cannot be split into words: no closing quotation; check the quotes"),
+    ("a: {command: 'x ${port}', stop: \"x '\"}",
+     "42: models.a.stop: cannot be split into words: no closing quotation; check the quotes"),
+    ("a: {path: /x, args: [--port, 1]}", "31: models.a.args[0]: '--port' cannot be set here: swapd chooses it"),
+    ("a: {path: /x, args: [-v, --host=0.0.0.0]}", "35: models.a.args[1]: '--host' cannot be set here: swapd chooses it"),
+    ("a: {path: /x, args: [--alias, b]}", "31: models.a.args[0]: '--alias' cannot be set here: it is the model's name"),
+    ("a: {path: /x, args: [-m, b]}", "31: models.a.args[0]: '-m' cannot be set here: use 'path'"),
+    ("a: {path: /x, args: [-np, 2]}", "31: models.a.args[0]: '-np' cannot be set here: use 'parallel'"),
+    ("a: {path: /x, health: health}", "33: models.a.health: 'health' is not a path: begin it with '/'"),
+    ("a: {path: /x, env: {A=B: 1}}",
+     "29: models.a.env.A=B: 'A=B' cannot be the name of a variable: it is a word without '='"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "told"), BAD, ids=[told for _, told in BAD])
+def test_what_does_not_go_together_is_told(problems, text, told):
+    assert problems(f"models: {{{text}}}") == [f"swapd.yaml:1:{told}"]
+
+
+def test_a_command_may_take_its_port_from_the_environment(model):
+    assert model("command: serve, env: {PORT: '${port}'}").launch.env == (("PORT", "${port}"),)
+
+
+def test_a_command_may_begin_with_the_binary_that_is_found(model):
+    made = model("command: '${binary} -m /x --port ${port} -t ${threads}'")
+    assert made.launch.argv == ("${binary}", "-m", "/x", "--port", "${port}", "-t", "${threads}")
+
+
+def test_a_ttl_beside_pinned_has_no_effect_and_a_default_one_is_no_matter(warnings):
+    told = "models.m.ttl: has no effect: a pinned model stays; remove one"
+    assert warnings("models: {m: {path: /dev/null, pinned: true, ttl: 5m}}") == [f"swapd.yaml:1:50: {told}"]
+    assert warnings("defaults: {ttl: 5m}\nmodels: {m: {path: /dev/null, pinned: true}}") == []
+    assert warnings("models: {m: {path: /dev/null, pinned: true, ttl: never}}") == []

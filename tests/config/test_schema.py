@@ -1,0 +1,75 @@
+"""The schema is complete: every key of the design, working or refused by name."""
+
+from __future__ import annotations
+
+import pytest
+
+from swapd.config import shapes
+from swapd.config.schema import DESCRIBED, Config, Defaults, Model
+
+WORKING = {
+    Config: "default_model listen state_dir include log macros admin insecure budget scheduling limits defaults models",
+    Model: "path command binary gpu_layers threads threads_batch context batch ubatch parallel device embeddings "
+    "reranking mmproj draft lora args aliases ttl pinned preload priority concurrency unlisted description metadata "
+    "env cwd stop health start_timeout stop_grace drain timeouts retry request upstream_model needs engine",
+}
+REFUSED = {
+    Config: "clients cors hosts trusted_proxies tls keepalive_comments trace pools",
+    Model: "hf url strict_json api_key restart nice cpus oom_score_adj",
+}
+
+
+@pytest.mark.parametrize("struct", [Config, Model])
+def test_every_key_of_the_design_is_known_and_no_other(struct):
+    known = shapes.keys_of(struct)
+    refused = {name for name, shape in known.items() if isinstance(shape, shapes.Later)}
+    assert refused == set(REFUSED[struct].split())
+    assert known.keys() - refused == set(WORKING[struct].split())
+
+
+@pytest.mark.parametrize("key", REFUSED[Config].split())
+def test_a_top_level_key_that_is_not_built_yet_is_refused(problems, key):
+    (told,) = problems(f"{key}: {{a: 1}}\nmodels: {{}}")
+    assert told.startswith(f"swapd.yaml:1:{len(key) + 3}: {key}: is not supported yet: ")
+
+
+@pytest.mark.parametrize("key", REFUSED[Model].split())
+def test_a_model_key_that_is_not_built_yet_is_refused(problems, key):
+    (told,) = problems(f"models: {{m: {{command: 'x ${{port}}', {key}: 1}}}}")
+    assert f": models.m.{key}: is not supported yet: " in told
+
+
+def test_what_works_instead_is_said(problems):
+    assert problems("models: {a: {hf: org/repo}, b: {url: 'http://x'}}") == [
+        "swapd.yaml:1:18: models.a.hf: is not supported yet: download the file and give its 'path'",
+        "swapd.yaml:1:38: models.b.url: is not supported yet: give a 'command' that starts the engine, "
+        "or remove the model",
+    ]
+
+
+def test_another_engine_kind_is_refused_with_what_works_instead(problems):
+    assert problems("models: {m: {engine: vllm, command: 'x ${port}'}}") == [
+        "swapd.yaml:1:22: models.m.engine: 'vllm' is not supported yet: give 'command' and 'health', "
+        "and leave 'engine' out"
+    ]
+
+
+def test_the_upload_limit_is_not_built_yet(problems):
+    assert problems("limits: {upload: 1GiB}\nmodels: {}") == [
+        "swapd.yaml:1:18: limits.upload: is not supported yet: remove it"
+    ]
+
+
+def test_defaults_are_all_keys_but_those_that_say_which_model_it_is():
+    assert shapes.keys_of(Model).keys() - shapes.keys_of(Defaults).keys() == {
+        "path",
+        "command",
+        "hf",
+        "url",
+        "aliases",
+    }
+
+
+def test_the_keys_that_become_flags_are_known_apart():
+    assert {"gpu_layers", "binary", "args"} <= DESCRIBED
+    assert not DESCRIBED & {"ttl", "env", "path", "command", "health"}
