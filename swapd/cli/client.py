@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -77,11 +78,16 @@ class Admin:
             raise _unreachable(self._target, _reason(error.os_error)) from None
         except TimeoutError:
             raise _unreachable(self._target, f"no answer within {bound or CONNECT:g} s") from None
-        except aiohttp.InvalidURL:
-            text = f"cannot reach swapd at {self._target.url}: this is no URL; write it like http://host:port"
+        except (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError):
+            text = f"cannot hear swapd at {self._target.url} any longer: it closed the connection"
             raise Failed(text) from None
-        except (aiohttp.ClientError, msgspec.DecodeError) as error:
+        except msgspec.DecodeError as error:
             raise Failed(f"cannot understand swapd at {self._target.url}: {error}") from None
+        except ValueError:  # what aiohttp and yarl make of a bad URL
+            text = f"cannot reach swapd at {self._target.url}: that is no URL; write it like http://host:port"
+            raise Failed(text) from None
+        except aiohttp.ClientError as error:
+            raise Failed(f"cannot talk to swapd at {self._target.url}: {error}") from None
 
 
 def talk(target: Target, what: Callable[[Admin], Awaitable[T]]) -> T:
@@ -113,8 +119,11 @@ def message_of(body: bytes) -> str | None:
 
 
 async def _texts(answer: aiohttp.ClientResponse) -> AsyncIterator[str]:
-    async for chunk in answer.content:
-        yield chunk.decode("utf-8", "replace")
+    # By chunks: a line may be longer than any buffer, and a character may be cut by the end of a chunk.
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    async for chunk in answer.content.iter_any():
+        yield decoder.decode(chunk)
+    yield decoder.decode(b"", final=True)
 
 
 def _part(name: str) -> str:

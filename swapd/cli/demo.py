@@ -51,7 +51,7 @@ def verb(ctx: click.Context, model: Path | None, once: bool, port: int) -> None:
     if engine is None:
         raise Failed(f"cannot run the demo: there is no engine; {HOW_TO_GET_ONE}")
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that the folder is removed
-    configure(LogSettings(level="warning"), os.environ)
+    configure(LogSettings(level="error"), os.environ)  # the tour itself tells what happens
     demo_show.opening(console)
     with TemporaryDirectory(prefix="swapd-demo-") as name:
         folder = Path(name)
@@ -75,6 +75,7 @@ async def run(console: Console, config: Path, once: bool) -> int:
         if once:
             return 0
         demo_show.what_next(console, url)
+        configure(LogSettings(), os.environ)
         return await serving
     except asyncio.CancelledError:
         return INTERRUPTED

@@ -15,7 +15,7 @@ from swapd.cli.failure import BadConfig
 from swapd.config import ConfigNotFound, find_config, load
 from swapd.core.settings import Address
 
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Addresses to listen on that nobody can connect to, and the one that reaches them from here."""
 
 config_option = click.option(

@@ -49,9 +49,7 @@ class Budget:
         for draft in pinned:
             held.update(specs[draft.name].terms.cost)
             for lack in self._lacks(held):
-                message = (
-                    f"more is pinned than fits: {lack} by all that is pinned; unpin a model or raise the budget"
-                )
+                message = f"more is pinned than fits: {lack}; unpin a model or raise the budget"
                 self._problems.add(draft.place("pinned"), draft.path("pinned"), message)
         beside = f" beside the pinned {', '.join(draft.name for draft in pinned)}" if pinned else ""
         for draft in models if not self._problems else ():

@@ -54,10 +54,10 @@ def _defaults(node: Node | None, home: str, problems: Problems) -> Map | None:
     if not isinstance(node, Map):
         Walk(problems, home).section(Defaults, node, "defaults")
         return None
-    known = shapes.keys_of(Model).keys() - shapes.keys_of(Defaults).keys()
+    personal = shapes.keys_of(Model).keys() - shapes.keys_of(Defaults).keys()
     usable = Map(node.place)
     for name, entry in node.entries.items():
-        if name in known:
+        if name in personal:
             problems.add(entry.key.place, f"defaults.{name}", "cannot be a default: give it in each model")
         else:
             usable.entries[name] = entry

@@ -51,6 +51,7 @@ def _matches(pattern: str, node: Node, sources: Sources, problems: Problems) -> 
     else:
         found = [Path(pattern)]
         if not found[0].exists():
+            sources.files.append(found[0])  # so that its coming is noticed
             problems.add(node.place, "include", f"there is no file '{pattern}': create it or remove it here")
             return
     for path in found:

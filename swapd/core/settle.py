@@ -169,10 +169,9 @@ class _Room:
             if engine.run.model not in self.held and policy.in_the_way(self.book, engine, candidate)
         ]
         short = policy.lacking(candidate.spec.terms.cost, self._soon())
-        chosen = self._cheapest(short, able)
-        if chosen is not None:
-            self.held.update((engine.run.model, overdue) for engine in chosen)
-            self._give_back(short)
+        for engine in self._cheapest(short, able) or ():
+            self.held[engine.run.model] = overdue
+            self._give_back(engine.spec.terms.cost)
 
     def _cheapest(self, short: Cost, able: list[Engine]) -> list[Engine] | None:
         return policy.victims(short, able, [policy.price(self.book, engine, self.m.now) for engine in able])

@@ -42,7 +42,8 @@ def test_memory_is_not_built_yet_by_unit(problems):
 
 def test_a_need_that_the_budget_does_not_name_is_a_problem(problems):
     assert problems(f"budget: {{large: 1}}\nmodels: {{m: {{{M}, needs: {{lage: 1}}}}}}") == [
-        "swapd.yaml:2:39: models.m.needs.lage: the budget has no 'lage' (did you mean 'large'?): add it under 'budget'"
+        "swapd.yaml:2:39: models.m.needs.lage: the budget has no 'lage' (did you mean 'large'?): "
+        "add it under 'budget'"
     ]
 
 
@@ -55,8 +56,8 @@ def test_a_wrong_amount_is_told_once(problems):
 def test_more_pinned_than_fits_is_a_problem(problems):
     text = f"budget: {{engines: 1}}\nmodels:\n  a: {{{M}, pinned: true}}\n  b: {{{M}, pinned: true}}\n"
     assert problems(text) == [
-        "swapd.yaml:4:31: models.b.pinned: more is pinned than fits: 2 of 'engines' are needed and the budget has 1 "
-        "by all that is pinned; unpin a model or raise the budget"
+        "swapd.yaml:4:32: models.b.pinned: more is pinned than fits: 2 of 'engines' are needed and "
+        "the budget has 1; unpin a model or raise the budget"
     ]
 
 

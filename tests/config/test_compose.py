@@ -27,14 +27,15 @@ def read(text: str):
         ("", "f:1:1 the file is empty: it needs at least 'models:'"),
         ("# a comment\n", "f:1:1 the file is empty: it needs at least 'models:'"),
         ("null\n", "f:1:1 the file is empty: it needs at least 'models:'"),
-        ("a: {b: 1\nc: 2\n", "f:2:2 this is not YAML: did not find expected ',' or '}' while parsing a flow mapping "
-         "that begins in line 1"),
-        ("a: 'never closed\n", "f:2:1 this is not YAML: found unexpected end of stream while scanning a quoted scalar "
-         "that begins in line 1"),
+        ("a: {b: 1\nc: 2\n", "f:2:2 this is not YAML: did not find expected ',' or '}' while parsing a flow "
+         "mapping that begins in line 1"),
+        ("a: 'never closed\n", "f:2:1 this is not YAML: found unexpected end of stream while scanning a quoted "
+         "scalar that begins in line 1"),
         ("a: b: c\n", "f:1:5 this is not YAML: mapping values are not allowed in this context"),
         ("a:\n\tb: c\n", "f:2:1 a tab cannot indent YAML: use spaces"),
-        ("a: {b: ${c}/d}\n", "f:1:9 this is not YAML: did not find expected ',' or '}' while parsing a flow mapping "
-         "that begins in line 1; within {...} or [...] a value that holds ${...} needs quotes: \"${...}\""),
+        ("a: {b: ${c}/d}\n", "f:1:9 this is not YAML: did not find expected ',' or '}' while parsing a flow "
+         "mapping that begins in line 1; within {...} or [...] a value that holds ${...} needs quotes: "
+         '"${...}"'),
         ("a: 1\n---\nb: 2\n", "f:2:1 a second document begins here: one file holds one, remove the '---'"),
         ("a: &base 1\nb: *bass\n", "f:2:4 '*bass' names no anchor (did you mean 'base'?)"),
         ("a: &a {b: *a}\n", "f:1:11 '*a' stands within the very thing it names"),

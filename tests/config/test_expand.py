@@ -45,16 +45,17 @@ def test_keys_are_never_expanded(loaded):
     ("text", "told"),
     [
         ("models: {m: {path: '${env.GGUF_DIRR}/x'}}",
-         "swapd.yaml:1:20: models.m.path: the environment variable 'GGUF_DIRR' is not set (did you mean 'GGUF_DIR'?): "
-         "set it where swapd is started"),
+         "swapd.yaml:1:20: models.m.path: the environment variable 'GGUF_DIRR' is not set (did you mean "
+         "'GGUF_DIR'?): set it where swapd is started"),
         ("macros: {gguf: /x}\nmodels: {m: {path: '${ggfu}/x'}}",
-         "swapd.yaml:2:20: models.m.path: there is no macro 'ggfu' (did you mean 'gguf'?): define it under 'macros', "
-         "or write '$${ggfu}' for the text itself"),
+         "swapd.yaml:2:20: models.m.path: there is no macro 'ggfu' (did you mean 'gguf'?): define it under "
+         "'macros', or write '$${ggfu}' for the text itself"),
         ("models: {m: {command: 'x --port ${prot}'}}",
          "swapd.yaml:1:23: models.m.command: there is no macro 'prot' (did you mean 'port'?): define it under "
          "'macros', or write '$${prot}' for the text itself"),
         ("models: {m: {path: '/x/${gguf'}}",
-         "swapd.yaml:1:20: models.m.path: '${gguf' is never closed: add '}', or write '$${gguf' for the text itself"),
+         "swapd.yaml:1:20: models.m.path: '${gguf' is never closed: add '}', or write '$${gguf' "
+         "for the text itself"),
         ("models: {m: {command: 'x $${port}'}}",
          "swapd.yaml:1:23: models.m.command: '$${port}' cannot be escaped: swapd fills it in wherever it stands"),
         ("macros: {port: 1}\nmodels: {m: {path: /x}}",

@@ -76,6 +76,7 @@ def test_what_the_loader_refuses_does_not_fit(text):
 def test_every_way_to_write_a_value_fits():
     text = (
         "listen: [127.0.0.1:1]\nmodels: {m: {path: x, ttl: never, threads: auto, gpu_layers: all, device: CUDA0, "
-        "lora: [a, b], aliases: [x], env: {A: 1}, metadata: {deep: [1]}, start_timeout: 3, aliases: {y: {}, z: null}}}"
+        "lora: [a, b], aliases: [x], env: {A: 1}, metadata: {deep: [1]}, start_timeout: 3}, "
+        "n: {aliases: {y: {}, z: }}}"
     )
     assert fits(yaml.safe_load(text), SCHEMA)

@@ -8,7 +8,8 @@ from swapd.core.spec import Alias, Edits
 
 
 def test_aliases_are_a_list_or_a_mapping_with_edits(loaded):
-    text = "models: {a: {path: /x, aliases: [b]}, c: {path: /x, aliases: {d: {set: {t: 0}, default: {k: 1}, strip: [s]}}}}"
+    edits = "{set: {t: 0}, default: {k: 1}, strip: [s]}"
+    text = f"models: {{a: {{path: /x, aliases: [b]}}, c: {{path: /x, aliases: {{d: {edits}}}}}}}"
     assert loaded(text).catalog.aliases == {
         "b": Alias("b", "a"),
         "d": Alias("d", "c", Edits({"t": 0}, {"k": 1}, ("s",))),
@@ -27,7 +28,8 @@ def test_two_models_with_one_alias_are_told_even_across_files(problems):
     text = "include: more.yaml\nmodels: {a: {path: /x, aliases: {z: {}}}}\n"
     (told,) = problems(text, more="models:\n  b: {path: /y, aliases: [z]}\n")
     assert told == (
-        "more.yaml:2:27: models.b.aliases.z: 'z' is already an alias of 'a' at swapd.yaml:2:34: choose another name"
+        "more.yaml:2:27: models.b.aliases.z: 'z' is already an alias of 'a' at swapd.yaml:2:34: "
+        "choose another name"
     )
 
 

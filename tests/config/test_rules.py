@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 BAD = [
-    ("a: {ttl: 5m}", "10: models.a: says neither 'path' (a GGUF file) nor 'command' (what starts its engine): give one"),
+    ("a: {ttl: 5m}",
+     "10: models.a: says neither 'path' (a GGUF file) nor 'command' (what starts its engine): give one"),
     ("a: {path: /x, command: 'x ${port}'}",
      "33: models.a.command: stands beside 'path': a model has one or the other, remove one"),
     ("a: {command: 'x -p 80'}",
-     "23: models.a.command: never says '${port}': swapd chooses a free port for each start, so add '--port ${port}'"),
+     "23: models.a.command: never says '${port}': swapd chooses a free port for each start, so add "
+     "'--port ${port}'"),
     ("a: {command: 'x ${port}', gpu_layers: 9}",
      "36: models.a.gpu_layers: has no effect beside 'command': write it as a flag into the command"),
     ("a: {command: 'x ${port}', args: [-c, 9]}",
@@ -23,11 +25,13 @@ BAD = [
     ("a: {command: 'x ${port}', stop: \"x '\"}",
      "42: models.a.stop: cannot be split into words: no closing quotation; check the quotes"),
     ("a: {path: /x, args: [--port, 1]}", "31: models.a.args[0]: '--port' cannot be set here: swapd chooses it"),
-    ("a: {path: /x, args: [-v, --host=0.0.0.0]}", "35: models.a.args[1]: '--host' cannot be set here: swapd chooses it"),
-    ("a: {path: /x, args: [--alias, b]}", "31: models.a.args[0]: '--alias' cannot be set here: it is the model's name"),
+    ("a: {path: /x, args: [-v, --host=0.0.0.0]}",
+     "35: models.a.args[1]: '--host' cannot be set here: swapd chooses it"),
+    ("a: {path: /x, args: [--alias, b]}",
+     "31: models.a.args[0]: '--alias' cannot be set here: it is the model's name"),
     ("a: {path: /x, args: [-m, b]}", "31: models.a.args[0]: '-m' cannot be set here: use 'path'"),
     ("a: {path: /x, args: [-np, 2]}", "31: models.a.args[0]: '-np' cannot be set here: use 'parallel'"),
-    ("a: {path: /x, health: health}", "33: models.a.health: 'health' is not a path: begin it with '/'"),
+    ("a: {path: /x, health: health}", "32: models.a.health: 'health' is not a path: begin it with '/'"),
     ("a: {path: /x, env: {A=B: 1}}",
      "29: models.a.env.A=B: 'A=B' cannot be the name of a variable: it is a word without '='"),
 ]  # fmt: skip

@@ -77,15 +77,17 @@ class Laws:
         self.now, self.wishes = now, scheduler.book.wishes
         was_over = self._over()
         self._hear(event)
+        self.resting = {name for name, engine in scheduler.book.engines.items() if engine.resting}
         before = self._over() if isinstance(event, fact.CatalogChanged) else was_over
-        latecomers: set[str] = set()
+        late: dict[str, float] = {}
         for command in orders:
-            self._follow(command, latecomers)
-        self._nobody_is_blocked_by(latecomers)
+            self._follow(command, late)
+        self._nobody_is_blocked_by(late)
         over = self._over()
         assert all(over[name] <= before.get(name, 0) for name in over), f"over the budget by {over}"
         self._same_queue(scheduler)
-        self._same_resting(scheduler)
+        resting = {name for name, engine in scheduler.book.engines.items() if engine.resting}
+        assert set(scheduler.book.engines) - resting == set(self.lives), "the book and the world disagree"
         due = scheduler.deadline()
         assert due is None or due > now, f"deadline {due} is not in the future of {now}"
 
@@ -128,12 +130,12 @@ class Laws:
                 life.spec = Spec(name, life.spec.launch, catalog.models[name].terms)
         self.rested &= set(catalog.models)
 
-    def _follow(self, command: order.Command, latecomers: set[str]) -> None:
+    def _follow(self, command: order.Command, late: dict[str, float]) -> None:
         match command:
             case order.Spawn():
                 self._spawn(command)
             case order.Grant():
-                self._grant(command, latecomers)
+                self._grant(command, late)
             case order.Refuse(ticket, _):
                 assert ticket in self.waiting, f"refused {ticket}, who does not wait"
                 del self.waiting[ticket]
@@ -180,7 +182,7 @@ class Laws:
         quantum = {place.ticket for place in self.waiting.values() if place.model == name}
         self.lives[name] = Life(spawn.run, spec, self.now, quantum)
 
-    def _grant(self, grant: order.Grant, latecomers: set[str]) -> None:
+    def _grant(self, grant: order.Grant, late: dict[str, float]) -> None:
         life, place = self._living(grant.run), self.waiting.get(grant.ticket)
         assert not self.closings, "granted while closing"
         assert place is not None, f"granted {grant.ticket}, who does not wait"
@@ -191,47 +193,36 @@ class Laws:
         assert grant.queued == self.now - place.since
         assert grant.loaded == (life.ready - life.spawned if place.since < life.ready else 0.0)
         if place.ticket not in life.quantum:
-            self._comes_first(place, latecomers)
+            self._comes_first(place)
+            late[place.model] = max(late.get(place.model, 0.0), self._deadline(place))
         del self.waiting[place.ticket]
         self.holding[place.ticket] = grant.run
         self.granted[place.client, place.model] = self.now
         self._answer(place.ticket)
 
-    def _comes_first(self, place: Place, latecomers: set[str]) -> None:
-        """Nobody of the same model with an earlier deadline that is over; if there is one elsewhere, note it."""
-        mine = self._deadline(place)
-        for model in {other.model for other in self.waiting.values()}:
-            theirs = self._impatient(model)
-            if theirs is not None and theirs < mine:
-                assert model != place.model, f"{place.ticket} overtakes an impatient one of its own model"
-                latecomers.add(place.model)
+    def _comes_first(self, place: Place) -> None:
+        theirs = self._impatient(place.model)
+        out_of_turn = theirs is not None and theirs < self._deadline(place)
+        assert not out_of_turn, f"{place.ticket} overtakes an impatient one of its own model"
 
-    def _nobody_is_blocked_by(self, latecomers: set[str]) -> None:
+    def _nobody_is_blocked_by(self, late: dict[str, float]) -> None:
         """No lease for a latecomer on an engine that stands in the way of the first who is out of patience.
 
         It stands in the way for sure if all the others together, gone, would not make room enough.
         """
-        room = self._free()
-        for life in self.lives.values():
-            _add(room, life.spec.terms.cost if life.leaving else {})
-        for model in self._blocked() if latecomers else ():
-            cost = self.catalog.models[model].terms.cost
-            if not _lacks(cost, room):
-                _add(room, cost, -1)
-                continue
-            for name, life in self.lives.items():
-                if not life.leaving and name not in latecomers and not self._pinned(name):
-                    _add(room, life.spec.terms.cost)
-            lacks = _lacks(cost, room)
-            assert not lacks, f"leases on {latecomers} keep {lacks} from {model}, which is out of patience"
-            return
-
-    def _blocked(self) -> list[str]:
-        """The models without an engine whose callers, or whose wish, are out of patience: the first one first."""
         wanted = {place.model for place in self.waiting.values()} | set(self.wishes)
         cold = {name for name in wanted - self.resting if name not in self.lives or self.lives[name].leaving}
-        due = {name: at for name in cold if (at := self._impatient(name)) is not None}
-        return sorted(due, key=lambda name: due[name])
+        due = [(at, name) for name in cold if (at := self._impatient(name)) is not None]
+        first, model = min(due, default=(0.0, ""))
+        in_the_way = {name for name, deadline in late.items() if deadline > first and not self._pinned(name)}
+        if not due or not in_the_way:
+            return
+        room = self._free()
+        for name, life in self.lives.items():
+            if life.leaving or (name not in in_the_way and not self._pinned(name)):
+                _add(room, life.spec.terms.cost)
+        lacks = _lacks(self.catalog.models[model].terms.cost, room)
+        assert not lacks, f"leases on {in_the_way} keep {lacks} from {model}, which is out of patience"
 
     def _may_go(self, life: Life, why: order.Why) -> None:
         name = life.run.model
@@ -325,11 +316,6 @@ class Laws:
             assert abs(queue.waited(model, self.now) - naive) < 1e-6
             heads = {(self.clock(head), head.ticket) for head in self.heads(model).values()}
             assert set(queue.clocks(model)) == heads
-
-    def _same_resting(self, scheduler: Scheduler) -> None:
-        engines = scheduler.book.engines
-        self.resting = {name for name, engine in engines.items() if engine.resting}
-        assert set(engines) - self.resting == set(self.lives), "the book and the world disagree on what lives"
 
 
 def _lacks(cost: Cost, room: Cost) -> dict[str, int]:

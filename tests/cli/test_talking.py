@@ -1,0 +1,261 @@
+"""The verbs that talk to a daemon: what they do there, and what they say when it does not work."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import unused_port
+
+from swapd.cli.failure import BadConfig
+from swapd.cli.target import find_target, url_of
+from swapd.core.events import LoadWished, UnloadWished
+from swapd.core.refusal import Exit, Reason, Refusal
+from swapd.core.settings import Address, Settings
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+async def test_load_waits_until_the_model_is_ready(front, swapd):
+    done = await swapd("load", "org/beta")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout.startswith("org/beta is ")
+    assert front.gate.posted == [LoadWished("org/beta")]
+    assert front.gate.asked == [("org/beta", "operator")]
+
+
+async def test_load_need_not_wait(front, swapd):
+    done = await swapd("load", "gpt-4o", "--no-wait")
+    assert (done.exit_code, done.stdout) == (0, "alpha is cold\n")
+    assert front.gate.asked == []
+
+
+async def test_a_load_that_fails_says_why_and_exits_1(front, swapd):
+    end = Exit(code=3, log=("no such file",), hint="look at the path")
+    front.gate.refusal = Refusal(Reason.START_FAILED, "alpha", end)
+    done = await swapd("load", "alpha")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith("swapd: cannot start the engine of model 'alpha': exited with code 3\n")
+    assert "look at the path" in done.stderr
+    assert "no such file" in done.stderr
+
+
+async def test_unload_takes_one_model_or_all_of_them(front, swapd):
+    assert (await swapd("unload", "alpha")).stdout == "alpha is cold\n"
+    assert front.gate.posted == [UnloadWished("alpha")]
+    assert (await swapd("unload", "--all")).stdout == "every model is cold\n"
+    assert len(front.gate.posted) == 1 + len(front.gate.catalog.models)
+    for words in (["unload"], ["unload", "alpha", "--all"]):
+        assert (await swapd(*words)).exit_code == 2
+
+
+async def test_reload_says_what_changed(front, swapd):
+    front.config.outcome = {
+        "generation": 4,
+        "added": ["a", "b"],
+        "removed": [],
+        "relaunched": ["c"],
+        "retuned": [],
+        "needs_restart": ["listen"],
+    }
+    done = await swapd("reload")
+    assert done.exit_code == 0
+    assert done.stdout.splitlines() == [
+        "generation 4",
+        "  added: a, b",
+        "  new launch, restarts: c",
+        "  takes effect when swapd is restarted: listen",
+    ]
+    front.config.outcome = {"generation": 4, "added": []}
+    assert (await swapd("reload")).stdout == "nothing changed (generation 4)\n"
+
+
+async def test_reload_of_a_broken_config_prints_its_problems_and_exits_1(front, swapd):
+    problem = {"file": "s.yaml", "line": 3, "column": 5, "key": "models.x", "message": "must be a mapping"}
+    front.config.outcome = {"problems": [problem]}
+    done = await swapd("reload")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "\ns.yaml:3:5: models.x: must be a mapping\n" in done.stderr
+
+
+async def test_logs_prints_the_lines_and_follows_to_their_end(front, swapd):
+    assert (await swapd("logs", "alpha", "-n", "2")).stdout == "two\nthree\n"
+    assert (await swapd("logs", "alpha", "-n", "1", "-f")).stdout == "three\nfour\n"
+
+
+async def test_an_unknown_model_exits_1_with_the_daemons_words(front, swapd):
+    for words in (["load", "nope"], ["unload", "nope"], ["logs", "nope"]):
+        done = await swapd(*words)
+        assert done.exit_code == 1
+        assert done.stderr.startswith("swapd: cannot find model 'nope'")
+
+
+async def test_without_the_right_key_the_operator_is_told_how_to_give_it(front, swapd):
+    front.config.settings = Settings(admin_key="right")
+    done = await swapd("status")
+    assert done.exit_code == 1
+    assert "$SWAPD_ADMIN_KEY" in done.stderr
+    assert (await swapd("status", SWAPD_ADMIN_KEY="right")).exit_code == 0
+
+
+async def test_the_address_and_the_key_come_from_the_config(front, swapd, tmp_path, monkeypatch):
+    monkeypatch.delenv("SWAPD_URL")
+    front.config.settings = Settings(admin_key="right")
+    config = tmp_path / "swapd.yaml"
+    config.write_text(f"listen: 127.0.0.1:{front.port}\nadmin: {{key: right}}\nmodels: {{}}\n")
+    assert (await swapd("status")).exit_code == 0
+    assert (await swapd("status", "-c", str(config))).exit_code == 0
+
+
+async def test_a_daemon_that_is_not_there_is_told_with_what_to_do(swapd):
+    url = f"http://127.0.0.1:{unused_port()}"
+    done = await swapd("status", "--url", url)
+    assert done.exit_code == 1
+    assert done.stderr == (
+        f"swapd: cannot reach swapd at {url}: connection refused; is it running? start it with `swapd serve`\n"
+    )
+
+
+async def test_a_socket_that_is_not_there_is_told_too(swapd, tmp_path):
+    done = await swapd("status", "--url", f"unix:{tmp_path}/no.sock")
+    assert done.exit_code == 1
+    assert "no such file or directory" in done.stderr
+
+
+async def test_a_unix_socket_is_spoken_to(swapd, tmp_path):
+    async def unload(request: web.Request) -> web.Response:
+        return web.json_response({"model": request.match_info["name"], "state": "cold"})
+
+    app = web.Application()
+    app.router.add_post("/admin/models/{name:.+}/unload", unload)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.UnixSite(runner, str(tmp_path / "s")).start()
+    done = await swapd("unload", "a/b c?", "--url", f"unix:{tmp_path}/s")
+    await runner.cleanup()
+    assert (done.exit_code, done.stdout) == (0, "a/b c? is cold\n")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"text": "<html>", "content_type": "text/html"},
+        {"text": "nope", "status": 404},
+        {"text": "[1]", "content_type": "application/json"},
+        {"text": "{", "content_type": "application/json"},
+    ],
+)
+async def test_something_else_at_the_address_is_told_from_a_swapd(aiohttp_server, swapd, answer):
+    app = web.Application()
+
+    async def odd(request: web.Request) -> web.Response:
+        return web.Response(**answer)
+
+    app.router.add_route("*", "/{path:.*}", odd)
+    server = await aiohttp_server(app)
+    done = await swapd("status", "--url", str(server.make_url("/")))
+    assert done.exit_code == 1
+    assert done.stderr.startswith("swapd: cannot understand ")
+
+
+async def test_a_log_is_shown_whole_however_long_its_lines_and_wherever_it_was_cut(aiohttp_server, swapd):
+    line = ("é" * 300_000 + "\n").encode()
+
+    async def pieces(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for start in range(0, len(line), 4095):
+            await response.write(line[start : start + 4095])
+        return response
+
+    app = web.Application()
+    app.router.add_get("/admin/logs/{name}", pieces)
+    server = await aiohttp_server(app)
+    done = await swapd("logs", "x", "--url", str(server.make_url("/")))
+    assert (done.exit_code, done.stdout) == (0, line.decode())
+
+
+async def test_a_daemon_that_goes_away_ends_a_followed_log_with_a_word(aiohttp_server, swapd):
+    async def cut(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"a line\n")
+        request.transport.abort()
+        return response
+
+    app = web.Application()
+    app.router.add_get("/admin/logs/{name}", cut)
+    server = await aiohttp_server(app)
+    done = await swapd("logs", "x", "-f", "--url", str(server.make_url("/")))
+    assert (done.exit_code, done.stdout) == (1, "a line\n")
+    assert "it closed the connection" in done.stderr
+
+
+@pytest.mark.parametrize("url", ["http://:::", "http://", "ftp://x/"])
+async def test_a_bad_url_is_an_error_in_words(swapd, url):
+    done = await swapd("status", "--url", url)
+    assert done.exit_code == 1
+    assert done.stderr.startswith("swapd: cannot ")
+
+
+async def test_ctrl_c_ends_a_followed_log_quietly_with_130(aiohttp_server):
+    async def forever(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(b"a line\n")
+            await request.content.readany()
+
+    app = web.Application()
+    app.router.add_get("/admin/logs/{name}", forever)
+    server = await aiohttp_server(app)
+    follower = subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "swapd", "logs", "x", "-f", "--url", str(server.make_url("/"))],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    first = await asyncio.to_thread(follower.stdout.readline)
+    follower.send_signal(signal.SIGINT)
+    _, complaints = await asyncio.to_thread(follower.communicate, timeout=10)
+    assert (first, complaints, follower.returncode) == (b"a line\n", b"", 130)
+
+
+def test_with_a_broken_config_the_default_address_is_tried_and_the_doubt_is_told(tmp_path):
+    config = tmp_path / "swapd.yaml"
+    config.write_text("listen: 127.0.0.1:1\nmodels: {x: {path: '${env.NOT_SET}'}}\n")
+    target = find_target(None, None, {"SWAPD_ADMIN_KEY": "k"})
+    assert (target.url, target.key) == ("http://127.0.0.1:9292", "k")
+    assert "swapd check" in target.doubt
+    config.unlink()
+    assert "no config was found" in find_target(None, None, {"HOME": str(tmp_path)}).doubt
+
+
+def test_a_config_that_was_named_must_exist():
+    with pytest.raises(BadConfig, match="no such file"):
+        find_target("nowhere.yaml", None, {})
+
+
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        (Address("0.0.0.0", 80), "http://127.0.0.1:80"),
+        (Address("::", 80), "http://[::1]:80"),
+        (Address("::1", 80), "http://[::1]:80"),
+        (Address("192.168.1.2", 80), "http://192.168.1.2:80"),
+        (Address(path="/run/s.sock"), "unix:/run/s.sock"),
+    ],
+)
+def test_an_address_to_listen_on_becomes_one_to_connect_to(address, url):
+    assert url_of(address) == url
+
+
+def test_port_0_leads_nowhere():
+    with pytest.raises(BadConfig, match="--url"):
+        url_of(Address(port=0))

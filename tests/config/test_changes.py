@@ -1,0 +1,66 @@
+"""What an edit means."""
+
+from __future__ import annotations
+
+import pytest
+
+from swapd.config import Changes, changes
+
+BEFORE = """\
+budget: {engines: 2}
+models:
+  a: {path: /a, ttl: 1m, aliases: [x]}
+  b: {path: /b, aliases: {y: {set: {t: 0}}}}
+"""
+
+
+@pytest.fixture
+def edited(loaded):
+    def compare(before: str, after: str) -> Changes:
+        old, new = loaded(before), loaded(after)
+        assert old.problems == new.problems == ()
+        return changes(old.catalog, new.catalog, old.settings, new.settings)
+
+    return compare
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "means"),
+    [
+        ("models:", "# a comment\nmodels:", Changes()),
+        ("/a", "/a2", Changes(relaunched=("a",))),
+        ("path: /a, ttl: 1m", "path: /a, threads: 2, ttl: 2m", Changes(relaunched=("a",))),
+        ("ttl: 1m", "ttl: 60s", Changes()),
+        ("ttl: 1m", "ttl: 2m", Changes(retuned=("a",))),
+        ("[x]", "[x, z]", Changes(retuned=("a",))),
+        ("[x]", "[]", Changes(retuned=("a",))),
+        ("t: 0", "t: 1", Changes(retuned=("b",))),
+        ("[x]", "[y]", Changes(retuned=("a", "b"))),
+        ("  b: ", "  c: ", Changes(added=("c",), removed=("b",))),
+        ("engines: 2", "engines: 3", Changes(settings=("budget",))),
+        ("models:", "default_model: a\nmodels:", Changes(settings=("default_model",))),
+        ("models:", "scheduling: {queue: 1}\nmodels:", Changes(settings=("scheduling",))),
+        ("models:", "log: {level: debug}\nlimits: {body: 1}\nmodels:", Changes(settings=("limits", "log"))),
+        ("models:", "admin: {key: k}\ninsecure: true\nmodels:", Changes(settings=("admin", "insecure"))),
+        ("models:", "state_dir: /s\nlisten: 127.0.0.1:1\nmodels:", Changes(needs_restart=("listen", "state_dir"))),
+    ],
+)
+def test_only_what_was_edited_changes(edited, was, becomes, means):
+    after = BEFORE.replace(was, becomes, 1)
+    if becomes == "[y]":
+        after = after.replace("{y: ", "{x: ")
+    assert after != BEFORE
+    change = edited(BEFORE, after)
+    assert change == means
+    assert bool(change) == (means != Changes())
+
+
+def test_an_alias_that_moves_from_a_removed_model_retunes_its_new_one(edited):
+    after = "budget: {engines: 2}\nmodels:\n  a: {path: /a, ttl: 1m, aliases: {x: {}, y: {set: {t: 0}}}}\n"
+    assert edited(BEFORE, after) == Changes(removed=("b",), retuned=("a",))
+
+
+def test_the_words_name_what_changed():
+    assert Changes().words() == "nothing changed"
+    change = Changes(added=("a", "b"), retuned=("c",), needs_restart=("listen",))
+    assert change.words() == "added: a, b; retuned: c; needs restart: listen"
