@@ -82,7 +82,7 @@ def times(console: Console, legs: Sequence[Leg]) -> None:
 def _row(leg: Leg) -> tuple[Bit, ...]:
     times = leg.times
     speaking = times.total - times.first
-    pace = f"{(times.tokens - 1) / speaking:.0f}" if times.tokens > 1 and speaking > 0 else ""
+    pace = f"{(times.tokens - 1) / speaking:.0f}" if times.tokens > 1 and speaking > 0.05 else ""
     return (
         Bit(leg.model, COLOURS[leg.model]),
         Bit(f"{times.queued} ms"),

@@ -82,3 +82,9 @@ def test_the_binary_is_looked_for_only_if_it_is_needed_and_only_once(warnings):
 def test_warnings_are_told_beside_problems(loaded):
     found = loaded("models: {a: {path: /no/a, ttl: 5x}}")
     assert len(found.problems) == len(found.warnings) == 1
+
+
+def test_a_list_of_files_that_cannot_be_read_is_a_problem_and_nothing_to_look_for(loaded):
+    found = loaded("models: {a: {path: /dev/null, lora: [[x], /no/y]}}")
+    assert [problem.key for problem in found.problems] == ["models.a.lora[0]"]
+    assert found.warnings == ()

@@ -65,3 +65,11 @@ def test_an_alias_is_one_printable_word_too(problems):
 def test_numbers_and_slashes_and_accents_are_good_names(loaded):
     found = loaded("models: {70: {path: /x}, org/m:q4: {path: /x}, é: {path: /x}, on: {path: /x}}")
     assert list(found.catalog.models) == ["70", "org/m:q4", "é", "on"]
+
+
+def test_an_alias_that_cannot_be_read_is_told_once(problems):
+    assert problems("models: {m: {path: /x, aliases: ['${nope}', [a]]}}", environ={}) == [
+        "swapd.yaml:1:34: models.m.aliases[0]: there is no macro 'nope': define it under 'macros', "
+        "or write '$${nope}' for the text itself",
+        "swapd.yaml:1:45: models.m.aliases[1]: must be a single value, not a list",
+    ]
