@@ -12,6 +12,7 @@ from swapd.config import Loaded, Problem, changes, load
 from swapd.core.events import CatalogChanged, Event
 from swapd.core.settings import Settings
 from swapd.core.spec import Catalog
+from swapd.journal import configure
 
 log = logging.getLogger("swapd")
 
@@ -35,6 +36,7 @@ class Current:
         self._load = lambda: load(path, environ, find_binary)
         self._watched = _watched(loaded)
         self._post = post
+        self._environ = environ
         self._turn = asyncio.Lock()
         self._generation = 1
 
@@ -56,6 +58,8 @@ class Current:
                 for warning in loaded.warnings:
                     log.warning("config: %s", warning)
                 log.info("config reloaded: %s", change.words())
+                if "log" in change.settings:
+                    configure(loaded.settings.log, self._environ)
                 self.catalog, self.settings = loaded.catalog, loaded.settings
                 self._generation += 1
                 self._post(CatalogChanged(loaded.catalog))
@@ -66,6 +70,7 @@ class Current:
                 "relaunched": list(change.relaunched),
                 "retuned": list(change.retuned),
                 "needs_restart": list(change.needs_restart),
+                "settings": list(change.settings),
             }
 
     def _reject(self, problems: tuple[Problem, ...]) -> dict[str, Any]:

@@ -24,7 +24,6 @@ REQUEST = {"temperature": 0, "frequency_penalty": 0.8, "stop": ["\n"]}
 CONFIG = """\
 # What `swapd demo` runs: three models, and room for one engine at a time.
 listen: 127.0.0.1:{port}
-state_dir: {state}
 budget: {{engines: 1}}
 scheduling: {{linger: 0s}}
 models:
@@ -44,6 +43,5 @@ def write(folder: Path, brain: Brain, port: int) -> Path:
         for name, context in CONTEXTS.items()
     ]  # JSON is YAML too, and quotes every path that needs it
     config = folder / "swapd.yaml"
-    state = json.dumps(str(folder / "state"))
-    config.write_text(CONFIG.format(port=port, state=state, models="\n".join(models)))
+    config.write_text(CONFIG.format(port=port, models="\n".join(models)))
     return config

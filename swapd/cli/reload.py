@@ -17,6 +17,7 @@ WORDS = {
     "removed": ("removed", "red"),
     "relaunched": ("new launch, restarts", "yellow"),
     "retuned": ("changed while it runs", "green"),
+    "settings": ("settings changed", "green"),
     "needs_restart": ("takes effect when swapd is restarted", "yellow"),
 }
 

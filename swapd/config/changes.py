@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from swapd.core.settings import Settings
 from swapd.core.spec import Alias, Catalog
 
-_FIXED = ("listen", "state_dir")  # bound or opened once, at start
+_FIXED = ("listen",)  # bound once, at start
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,6 @@ def _edited(old: Catalog, new: Catalog, old_settings: Settings, new_settings: Se
         "default_model": old.default_model != new.default_model,
         "admin": old_settings.admin_key != new_settings.admin_key,
     }
-    plain = ("listen", "state_dir", "insecure", "limits", "log")
+    plain = ("listen", "insecure", "limits", "log")
     differ |= {key: getattr(old_settings, key) != getattr(new_settings, key) for key in plain}
     return {key for key, changed in differ.items() if changed}

@@ -62,7 +62,7 @@ def _check_files(draft: Draft, warnings: Problems) -> None:
     for key, path, place in _files(draft):
         if (wrong := _unusable(path)) is not None:
             warnings.add(place, draft.path(key), f"{wrong}; {_UNTIL}")
-    if draft.keys.cwd is not None and not Path(draft.keys.cwd).is_dir():
+    if draft.keys.cwd is not None and not os.path.isdir(draft.keys.cwd):  # noqa: PTH112  (see _unusable)
         message = f"there is no folder '{draft.keys.cwd}': create it or mend the path; {_UNTIL}"
         warnings.add(draft.place("cwd"), draft.path("cwd"), message)
 
@@ -80,8 +80,9 @@ def _files(draft: Draft) -> Iterator[tuple[str, str, Place]]:
 
 
 def _unusable(path: str) -> str | None:
-    if not Path(path).exists():
+    """By os.path, which answers False where pathlib raises: a name too long, a folder we may not enter."""
+    if not os.path.exists(path):  # noqa: PTH110
         return f"there is no file '{path}': put it there or mend the path"
-    if Path(path).is_dir():
+    if os.path.isdir(path):  # noqa: PTH112
         return f"'{path}' is a folder: name a file within it"
     return None if os.access(path, os.R_OK) else f"'{path}' cannot be read: let swapd's user read it"

@@ -23,7 +23,6 @@ def settings(top: Map, config: schema.Config, problems: Problems) -> Settings:
     _check_exposure(top, config, listen, problems)
     return Settings(
         listen=listen or (Address(),),
-        state_dir=config.state_dir,
         admin_key=config.admin.key,
         insecure=config.insecure,
         limits=Limits(body=config.limits.body, connections=config.limits.connections),

@@ -46,9 +46,9 @@ def _flags(keys: LlamaCpp) -> Iterator[str]:
     yield from ["--embeddings"] * keys.embeddings
     yield from ["--reranking"] * keys.reranking
     yield from _valued("--mmproj", keys.mmproj)
-    yield from _valued("--model-draft", keys.draft)
-    for lora in keys.lora:
-        yield from ("--lora", lora)
+    if keys.draft is not None:  # named alone, a draft model is not even loaded (b10434, b11549)
+        yield from ("--model-draft", keys.draft, "--spec-type", "draft-simple")
+    yield from _valued("--lora", ",".join(keys.lora) or None)  # said twice, only the last one would count
 
 
 def _valued(flag: str, value: str | int | None) -> tuple[str, ...]:

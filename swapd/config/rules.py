@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 from swapd.config import llamacpp
 from swapd.config.drafts import Draft
 from swapd.config.problems import Problems
-from swapd.config.schema import DESCRIBED
+from swapd.config.schema import DESCRIBED, Model
 from swapd.config.sources import items
 
 _ORIGINS = ("path", "command", "url", "hf")
@@ -25,12 +27,19 @@ def check(draft: Draft, problems: Problems, warnings: Problems) -> None:
 
 def _has_one_origin(draft: Draft, problems: Problems) -> None:
     given = [key for key in _ORIGINS if key in draft.given.entries]
-    if not given:
+    if not given and not _misspelt_origin(draft):
         message = "says neither 'path' (a GGUF file) nor 'command' (what starts its engine): give one"
         problems.add(draft.named, draft.path(), message)
     elif "path" in given and "command" in given:
         message = "stands beside 'path': a model has one or the other, remove one"
         problems.add(draft.place("command"), draft.path("command"), message)
+
+
+def _misspelt_origin(draft: Draft) -> bool:
+    """Whether a key is told already as a misspelling of what is missing here: one mistake, one problem."""
+    return any(
+        get_close_matches(key, _ORIGINS) for key in draft.given.entries if key not in Model.__struct_fields__
+    )
 
 
 def _command_describes_itself(draft: Draft, problems: Problems) -> None:

@@ -155,7 +155,7 @@ class Config(Keys, frozen=True):
 
     default_model: kinds.Text | None = None
     listen: kinds.Texts = ("127.0.0.1:9292",)
-    state_dir: kinds.Path | None = None
+    state_dir: Annotated[Any, Later("remove it; nothing is kept between restarts")] = None
     include: kinds.Paths = ()
     log: Log = Log()
     macros: dict[str, kinds.Macro] = {}

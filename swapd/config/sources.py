@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,12 +51,12 @@ def _matches(pattern: str, node: Node, sources: Sources, problems: Problems) -> 
         found = _glob(Path(pattern), node, sources, problems)
     else:
         found = [Path(pattern)]
-        if not found[0].exists():
+        if not os.path.exists(pattern):  # noqa: PTH110  (where pathlib raises for a name too long)
             sources.files.append(found[0])  # so that its coming is noticed
             problems.add(node.place, "include", f"there is no file '{pattern}': create it or remove it here")
             return
     for path in found:
-        if path not in sources.files and not path.is_dir():
+        if path not in sources.files and not os.path.isdir(path):  # noqa: PTH112
             yield path
 
 

@@ -123,11 +123,12 @@ def turns(book: Book, engine: Engine, held: float | None, now: float) -> list[Wa
 def price(book: Book, engine: Engine, now: float) -> float:
     """What losing this engine costs, in expected seconds of loading: the longer idle, the less likely asked.
 
-    A busy engine also costs the wait for its leases, so an idle one always goes first.
+    A busy engine also costs the wait for its leases and its quantum, so an idle one always goes first; a grant
+    to one of its quantum changes nothing, so that an engine once held stays the one held.
     """
     load = book.recall(engine.run.model).load
     if engine.leases or book.queue.count(engine.run.model):
-        return 1e6 + load * (1 + len(engine.leases))
+        return 1e6 + load * (1 + len(engine.leases | engine.owed))
     return load / (1.0 + max(0.0, now - engine.idle_since))
 
 

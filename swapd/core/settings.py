@@ -39,10 +39,9 @@ class LogSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The top-level keys that are not about models. Changing ``listen`` or ``state_dir`` needs a restart."""
+    """The top-level keys that are not about models. Changing ``listen`` needs a restart."""
 
     listen: tuple[Address, ...] = (Address(),)
-    state_dir: str | None = None
     admin_key: str | None = None
     insecure: bool = False
     limits: Limits = Limits()

@@ -114,12 +114,11 @@ class _Room:
         elif engine is None and policy.fits(cost, self.free):
             self._spawn(candidate)
         elif policy.fits(cost, self._soon()):
-            self._reserve(cost)
+            self._promise(candidate)
         elif not candidate.may_evict:
             self.book.wishes.pop(name, None)
         elif self._evict_for(candidate):
-            self.book.promised[name] = None
-            self._reserve(cost)
+            self._promise(candidate)
         elif candidate.overdue is not None:
             self._hold_for(candidate, candidate.overdue)
             self._reserve(cost)
@@ -130,6 +129,12 @@ class _Room:
         asked = self.book.queue.count(name)
         why = Why(Cause.ASKED, detail=f"{asked} waiting") if asked or wish is None else Why(_WISHED[wish])
         self.m.spawn(candidate.spec, why)
+        self._reserve(candidate.spec.terms.cost)
+
+    def _promise(self, candidate: Candidate) -> None:
+        """The room is on its way: while it comes nobody's growing impatience takes it back."""
+        if candidate.may_evict:
+            self.book.promised[candidate.spec.name] = None
         self._reserve(candidate.spec.terms.cost)
 
     def _soon(self) -> dict[str, int]:

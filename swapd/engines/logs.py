@@ -6,7 +6,6 @@ Lines are split here and not by asyncio's StreamReader, which raises on a long l
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 from collections import deque
 from collections.abc import AsyncIterator
@@ -14,10 +13,14 @@ from contextlib import asynccontextmanager
 
 KEEP = 512 << 10
 """Bytes of lines kept per model."""
+OVERHEAD = 64
+"""What a line costs besides its text: a flood of empty lines must not grow without bound either."""
 LONGEST = 16 << 10
 """Bytes of one line; the rest of it is cut off."""
 AT_ONCE = 64 << 10
 """Bytes read per turn of the loop, so that a chatty engine does not starve the others."""
+LAST_TURNS = 32
+"""Reads after the end: more than a pipe holds, and a bound if somebody who got away still writes."""
 WAITING = 1000
 """Lines kept for one slow reader; older ones are dropped, and counted."""
 
@@ -33,9 +36,9 @@ class LogBook:
     def write(self, line: str) -> None:
         """Add a line; the oldest ones give way."""
         self._lines.append(line)
-        self._size += len(line) + 1
+        self._size += len(line) + OVERHEAD
         while self._size > KEEP:
-            self._size -= len(self._lines.popleft()) + 1
+            self._size -= len(self._lines.popleft()) + OVERHEAD
         for reader in self._readers:
             reader.give(line)
 
@@ -80,32 +83,59 @@ class _Reader:
                 yield self._queue.popleft()
 
 
+class Lines:
+    """Cuts a stream of bytes into lines, none longer than LONGEST; the rest of a longer one is dropped."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._cutting = False
+
+    def feed(self, data: bytes) -> list[str]:
+        """The lines that ``data`` completes."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if self._cutting and lines:  # the tail of a line whose beginning is out already
+            del lines[0]
+            self._cutting = False
+        if self._cutting:
+            self._rest = b""
+        elif len(self._rest) > LONGEST:
+            lines.append(self._rest)
+            self._rest, self._cutting = b"", True
+        return [_text(line) for line in lines]
+
+    def end(self) -> list[str]:
+        """The last line, if no newline came after it."""
+        rest, self._rest = self._rest, b""
+        return [_text(rest)] if rest else []
+
+
+def _text(raw: bytes) -> str:
+    text = raw[:LONGEST].decode(errors="replace").rstrip("\r")
+    return text if len(raw) <= LONGEST else f"{text} (cut: the line is longer)"
+
+
 class Capture:
     """Reads one run's pipe for as long as it is open, and remembers the run's own last lines."""
 
     def __init__(self, book: LogBook, fd: int, tail: int = 20) -> None:
         self._book = book
-        self._fd = fd
-        self._part = b""
-        self._cutting = False
+        self._fd: int | None = fd
+        self._lines = Lines()
         self.last: deque[str] = deque(maxlen=tail)
         os.set_blocking(fd, False)
-        asyncio.get_running_loop().add_reader(fd, self._read)
+        asyncio.get_running_loop().add_reader(fd, self._read, fd)
 
     def close(self) -> None:
         """Take what is there still, and let go. A grandchild may hold the other end for ever."""
-        if self._fd < 0:
-            return
-        while self._read():
-            pass
+        for _ in range(LAST_TURNS):
+            if self._fd is None or not self._read(self._fd):
+                break
         self._end()
 
-    def _read(self) -> bool:
+    def _read(self, fd: int) -> bool:
         """One turn; whether there may be more right now."""
-        if self._fd < 0:
-            return False
         try:
-            data = os.read(self._fd, AT_ONCE)
+            data = os.read(fd, AT_ONCE)
         except BlockingIOError:
             return False
         except OSError:
@@ -113,32 +143,17 @@ class Capture:
         if not data:
             self._end()
             return False
-        *lines, rest = data.split(b"\n")
-        for line in lines:
-            self._line(self._part + line)
-            self._part = b""
-        self._part += rest
-        if len(self._part) > LONGEST:
-            if not self._cutting:
-                self._line(self._part)
-            self._part, self._cutting = b"", True
+        self._take(self._lines.feed(data))
         return True
 
-    def _line(self, raw: bytes) -> None:
-        if self._cutting:  # the tail of a line whose beginning is out already
-            self._cutting = False
-            return
-        text = raw[:LONGEST].decode(errors="replace").rstrip("\r")
-        if len(raw) > LONGEST:
-            text += " (cut: the line is longer)"
-        self.last.append(text)
-        self._book.write(text)
+    def _take(self, lines: list[str]) -> None:
+        self.last.extend(lines)
+        for line in lines:
+            self._book.write(line)
 
     def _end(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._fd)
-        with contextlib.suppress(OSError):
+        if self._fd is not None:
+            asyncio.get_running_loop().remove_reader(self._fd)
             os.close(self._fd)
-        self._fd = -1
-        if self._part:
-            self._line(self._part)
-            self._part = b""
+            self._fd = None
+            self._take(self._lines.end())

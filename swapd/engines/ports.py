@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
-from collections.abc import Iterable
-from itertools import cycle
+from collections.abc import Sequence
 
 from swapd.engines.resolve import LOOPBACK
 
 RANGE = range(9300, 10300)
+STRIDE = 10
 
 
 class NoPort(Exception):
@@ -16,17 +17,22 @@ class NoPort(Exception):
 
 
 class Ports:
-    """Hands each port out once until it is given back, in turn, so that a number is not reused at once."""
+    """Hands each port out once until it is given back, in turn, so that a number is not reused at once.
 
-    def __init__(self, numbers: Iterable[int] = RANGE) -> None:
-        self._all = list(numbers)
-        self._turn = cycle(self._all)
+    A port is free from the test here until the engine binds it: two daemons that walk the same range in step
+    would get into each other's way, so each begins at a place of its own.
+    """
+
+    def __init__(self, numbers: Sequence[int] = RANGE, start: int | None = None) -> None:
+        self._all = numbers
+        self._turn = (os.getpid() * STRIDE if start is None else start) % len(numbers)
         self._taken: set[int] = set()
 
     def take(self) -> int:
         """A port that nobody listens on now. Raises NoPort."""
         for _ in self._all:
-            port = next(self._turn)
+            port = self._all[self._turn]
+            self._turn = (self._turn + 1) % len(self._all)
             if port not in self._taken and _is_free(port):
                 self._taken.add(port)
                 return port

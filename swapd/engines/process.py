@@ -1,4 +1,4 @@
-"""One engine process: own session, logs always drained, exit seen by its pidfd, and its tree ended whole."""
+"""One process: own session, logs always drained, exit seen by its pidfd, and its tree ended whole."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ import logging
 import os
 import signal
 import subprocess
+import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from swapd.core.refusal import Exit
-from swapd.engines import hints, tree
+from swapd.engines import hints
 from swapd.engines.environment import scrubbed
 from swapd.engines.logs import Capture, LogBook
+from swapd.engines.tree import Tree
 
 log = logging.getLogger("swapd")
 KILL_BOUND = 5.0
 """Seconds to wait for a killed tree; a process in uninterruptible sleep may need longer than we will."""
+SCAN_BOUND = 1.0
+"""Seconds that looking for the tree may hold up a signal to those we know of anyway."""
 
 
 class CannotStart(Exception):
@@ -36,53 +40,46 @@ class Process:
         environ: Mapping[str, str],
         book: LogBook,
     ) -> None:
-        self._marker = uuid.uuid4().hex
+        marker = uuid.uuid4().hex
         reading, writing = os.pipe2(os.O_CLOEXEC)
         try:
-            self._popen = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=writing,
-                stderr=writing,
-                start_new_session=True,
-                cwd=cwd,
-                env=scrubbed(environ, env, self._marker),
-            )
-        except (OSError, ValueError) as error:
+            self._popen = _popen(argv, scrubbed(environ, env, marker), cwd, writing)
+        except CannotStart:
             os.close(reading)
-            where = f" in {cwd}" if cwd and isinstance(error, NotADirectoryError | FileNotFoundError) else ""
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise CannotStart(f"cannot start '{argv[0]}'{where}: {reason}") from error
+            raise
         finally:
             os.close(writing)
         self.pid = self._popen.pid
+        self.tree = Tree(self.pid, marker)
+        self._asked = False
         self._capture = Capture(book, reading)
+        self._leader_gone = asyncio.Event()
+        _on_exit(self._popen, self._leader_gone.set)
 
     async def wait(self) -> Exit:
         """Return when the process has ended and nothing of its tree is left."""
-        await self._leader_gone()
-        left = await asyncio.to_thread(tree.kill, self.pid, self._marker, KILL_BOUND)
-        if left:
-            log.error("cannot kill processes %s of engine %d: they do not react", left, self.pid)
-        status = self._popen.wait()
+        await self._leader_gone.wait()
+        await self._sweep()
+        status = self._popen.wait()  # reaped last, so that the pid cannot be another's meanwhile
         self._capture.close()
-        return hints.ended(status, self._capture.last)
+        return hints.ended(status, self._capture.last, asked=self._asked)
 
-    def terminate(self) -> None:
-        """SIGTERM to the group."""
+    async def terminate(self) -> None:
+        """SIGTERM to the group. The tree is looked at first: who loses its parent now stays known."""
+        self._asked = True
+        await self._look(self.tree.members)
         self._signal(signal.SIGTERM)
 
-    def kill(self) -> None:
-        """SIGKILL to the group; ``wait`` ends the rest of the tree once the leader is gone."""
+    async def kill(self) -> None:
+        """SIGKILL to the whole tree; ``wait`` goes on with it until it is gone."""
+        self._asked = True
+        await self._look(self.tree.kill)
         self._signal(signal.SIGKILL)
 
-    def memory(self) -> int | None:
-        """Resident bytes of the tree; None if it is gone."""
-        return tree.memory(self.pid)
-
-    async def owns(self, port: int) -> tuple[bool | None, str]:
-        """Whether the listener on the port is ours; see tree.owner_of."""
-        return await asyncio.to_thread(lambda: tree.owner_of(port, tree.members(self.pid, self._marker)))
+    async def _look(self, walk: Callable[[], object]) -> None:
+        if not self._leader_gone.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.to_thread(walk), SCAN_BOUND)
 
     def _signal(self, number: signal.Signals) -> None:
         if self._popen.returncode is not None:
@@ -90,18 +87,54 @@ class Process:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
-    async def _leader_gone(self) -> None:
-        """By pidfd: 0.04 ms and no thread. The zombie is reaped last, so the pid cannot be reused meanwhile."""
-        try:
-            fd = os.pidfd_open(self.pid)
-        except (OSError, AttributeError):  # an old kernel, or not Linux
-            await asyncio.to_thread(self._popen.wait)
-            return
+    async def _sweep(self) -> None:
+        """SIGKILL to what is left, again and again while it forks."""
         loop = asyncio.get_running_loop()
-        gone = asyncio.Event()
-        loop.add_reader(fd, gone.set)
-        try:
-            await gone.wait()
-        finally:
-            loop.remove_reader(fd)
-            os.close(fd)
+        deadline, pause = loop.time() + KILL_BOUND, 0.001
+        while left := await asyncio.to_thread(self.tree.kill):
+            if loop.time() > deadline:
+                log.error("cannot kill processes %s, left by pid %d: they do not react", left, self.pid)
+                return
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 0.1)
+
+
+def _popen(argv: tuple[str, ...], env: dict[str, str], cwd: str | None, output: int) -> subprocess.Popen[bytes]:
+    """Raises CannotStart."""
+    try:
+        return subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            cwd=cwd,
+            env=env,
+        )
+    except (OSError, ValueError) as error:
+        where = f" in {cwd}" if cwd and isinstance(error, NotADirectoryError | FileNotFoundError) else ""
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise CannotStart(f"cannot start '{argv[0]}'{where}: {reason}") from error
+
+
+def _on_exit(popen: subprocess.Popen[bytes], gone: Callable[[], None]) -> None:
+    """Call ``gone`` on the loop once the process has ended. By pidfd: 0.04 ms, no thread, and not reaped yet."""
+    loop = asyncio.get_running_loop()
+    try:
+        fd = os.pidfd_open(popen.pid)
+    except (OSError, AttributeError):  # an old kernel, or not Linux
+
+        def wait() -> None:
+            popen.wait()
+            with contextlib.suppress(RuntimeError):  # the loop may be closed by then
+                loop.call_soon_threadsafe(gone)
+
+        threading.Thread(target=wait, name=f"wait {popen.pid}", daemon=True).start()
+        return
+
+    def readable() -> None:
+        loop.remove_reader(fd)
+        os.close(fd)
+        gone()
+
+    loop.add_reader(fd, readable)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,21 +12,17 @@ import psutil
 from swapd.core.spec import Launch
 
 LOOPBACK = "127.0.0.1"
+_OPEN = re.compile(r"\$\{(\w+)\}")
+
+
+def resolve(launch: Launch, values: Mapping[str, str]) -> tuple[str, ...]:
+    """The argv with each placeholder that ``values`` knows filled in; keys are bare names (``port``)."""
+    return fill(launch.argv, values)
 
 
 def fill(words: Sequence[str], values: Mapping[str, str]) -> tuple[str, ...]:
     """Each ``${name}`` of ``values`` replaced in each word; anything else stays as it is."""
-    filled = []
-    for word in words:
-        for name, value in values.items():
-            word = word.replace(f"${{{name}}}", value)  # noqa: PLW2901  (one replacement after another)
-        filled.append(word)
-    return tuple(filled)
-
-
-def resolve(launch: Launch, values: Mapping[str, str]) -> tuple[str, ...]:
-    """The command line of a launch, its open places filled."""
-    return fill(launch.argv, values)
+    return tuple(_OPEN.sub(lambda found: values.get(found[1], found[0]), word) for word in words)
 
 
 def threads() -> int:
@@ -33,7 +30,7 @@ def threads() -> int:
 
     llama.cpp itself ignores the quota, and with more threads than cores its speed collapses.
     """
-    usable = [psutil.cpu_count(logical=False) or 1]
+    usable = [psutil.cpu_count(logical=False) or psutil.cpu_count() or 1]
     if hasattr(os, "sched_getaffinity"):
         usable.append(len(os.sched_getaffinity(0)))
     if (quota := _cgroup_quota()) is not None:
@@ -41,10 +38,24 @@ def threads() -> int:
     return max(1, min(usable))
 
 
-def _cgroup_quota(file: Path = Path("/sys/fs/cgroup/cpu.max")) -> float | None:
-    """Cores by cgroup v2's ``cpu.max`` ("max 100000" or "150000 100000"); None if unlimited or unknown."""
+def _cgroup_quota(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float | None:
+    """Cores by the tightest ``cpu.max`` of cgroup v2 on the way from our group up to the root.
+
+    None if unlimited or unknown.
+    """
+    try:
+        path = next(line[3:] for line in own.read_text().splitlines() if line.startswith("0::"))
+    except (OSError, StopIteration):
+        path = "/"
+    group = root / path.lstrip("/")
+    inside = [folder for folder in (group, *group.parents) if folder.is_relative_to(root)]
+    return min((cores for folder in inside if (cores := _quota_of(folder / "cpu.max")) is not None), default=None)
+
+
+def _quota_of(file: Path) -> float | None:
+    """Cores of one file: "max 100000" or "150000 100000"."""
     try:
         quota, period = file.read_text().split()
         return int(quota) / int(period)
-    except (OSError, ValueError):
+    except (OSError, ValueError, ZeroDivisionError):
         return None

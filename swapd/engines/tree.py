@@ -1,7 +1,9 @@
 """A run's whole process tree: its session, its descendants, and whoever carries its marker.
 
 ``killpg`` alone misses a grandchild that called setsid; a walk over descendants misses one whose parent is
-gone. The marker in the environment finds both. These walks read all of /proc: they belong in a thread.
+gone. The marker in the environment finds both, and who was seen once is remembered, so only a process that
+left the session, dropped the environment and lost its parent before anyone looked gets away. These walks
+read all of /proc: they belong in a thread.
 """
 
 from __future__ import annotations
@@ -9,99 +11,76 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import time
-from collections.abc import Iterable
+import threading
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from swapd.engines.environment import MARKER
 
-_GONE = (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess)
+GONE = (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess)
+"""What psutil raises when a process ends, or is another's, between two looks at it."""
 
 
-def members(leader: int, marker: str) -> list[psutil.Process]:
-    """All living processes of the run, the leader included."""
-    found: dict[int, psutil.Process] = {}
-    for pid in psutil.pids():
-        if pid != os.getpid() and (_session(pid) == leader or _carries(pid, marker)):
-            with contextlib.suppress(*_GONE):
-                found[pid] = psutil.Process(pid)
-    for process in list(found.values()):
-        found |= {child.pid: child for child in _children(process)}
-    return [process for process in found.values() if _is_alive(process)]
+class Tree:
+    """The processes of one run. Only to be asked while the leader is not reaped: its pid is its identity."""
 
+    def __init__(self, leader: int, marker: str) -> None:
+        self._leader = leader
+        self._words = f"{MARKER}={marker}".encode()
+        self._seen: set[psutil.Process] = set()
+        self._lock = threading.Lock()
 
-def kill(leader: int, marker: str, bound: float) -> list[int]:
-    """SIGKILL the tree, again and again while it forks, until it is gone.
+    def members(self) -> set[psutil.Process]:
+        """All that live, the leader included."""
+        with self._lock:
+            found = self._seen | {process for pid in psutil.pids() if (process := self._own(pid)) is not None}
+            for process in list(found):
+                found |= _children(process)
+            self._seen = {process for process in found if self._is_alive(process)}
+            return set(self._seen)
 
-    Returns the pids that are still there after ``bound`` seconds.
-    """
-    deadline = time.monotonic() + bound
-    while left := members(leader, marker):
+    def kill(self) -> list[int]:
+        """One SIGKILL to each. Returns the pids that were there still; to be repeated until it is empty."""
+        left = self.members()
         for process in left:
-            with contextlib.suppress(*_GONE):
+            with contextlib.suppress(*GONE):
                 process.send_signal(signal.SIGKILL)
-        psutil.wait_procs(left, timeout=0.2)
-        if time.monotonic() > deadline:
-            return [process.pid for process in left]
-    return []
+        return sorted(process.pid for process in left)
 
+    def memory(self) -> int:
+        """Resident bytes; pages that two members share count twice."""
+        total = 0
+        for process in self.members():
+            with contextlib.suppress(*GONE):
+                total += process.memory_info().rss
+        return total
 
-def memory(leader: int) -> int | None:
-    """Resident bytes of the leader and its descendants; None if it is gone."""
-    try:
-        process = psutil.Process(leader)
-        return sum(p.memory_info().rss for p in [process, *_children(process)])
-    except _GONE:
+    def _own(self, pid: int) -> psutil.Process | None:
+        try:
+            if os.getsid(pid) == self._leader or self._carries_marker(pid):
+                return psutil.Process(pid)
+        except (OSError, *GONE):
+            pass
         return None
 
+    def _carries_marker(self, pid: int) -> bool:
+        """Read by hand: psutil would take three files a process to tell."""
+        return self._words in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
 
-def owner_of(port: int, tree: Iterable[psutil.Process]) -> tuple[bool | None, str]:
-    """Whether the listener on the loopback port is in the tree, and who it is if not.
-
-    None where the kernel does not tell us whose socket it is (another user's).
-    """
-    for process in tree:
-        with contextlib.suppress(*_GONE):
-            if any(_is_listener(c, port) for c in process.net_connections("tcp")):
-                return True, ""
-    for connection in psutil.net_connections("tcp"):
-        if _is_listener(connection, port) and connection.pid is not None:
-            with contextlib.suppress(*_GONE):
-                return False, f"pid {connection.pid}, {psutil.Process(connection.pid).name()}"
-    return None, ""
-
-
-def _is_listener(connection: Any, port: int) -> bool:
-    return bool(connection.status == psutil.CONN_LISTEN and connection.laddr[1] == port)
-
-
-def _session(pid: int) -> int | None:
-    try:
-        return os.getsid(pid)
-    except OSError:
-        return None
-
-
-def _carries(pid: int, marker: str) -> bool:
-    """Whether the process has our marker. Read by hand: psutil would take three files a process to tell."""
-    try:
-        return f"{MARKER}={marker}".encode() in Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
+    def _is_alive(self, process: psutil.Process) -> bool:
+        try:
+            if process.status() != psutil.STATUS_ZOMBIE:
+                return process.is_running()
+            if process.pid != self._leader and process.ppid() == os.getpid():
+                os.waitpid(process.pid, os.WNOHANG)  # an orphan came to us because we are pid 1, or a subreaper
+        except (OSError, *GONE):
+            pass
         return False
 
 
-def _children(process: psutil.Process) -> list[psutil.Process]:
+def _children(process: psutil.Process) -> set[psutil.Process]:
     try:
-        return process.children(recursive=True)
-    except _GONE:
-        return []
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    try:
-        return process.status() != psutil.STATUS_ZOMBIE
-    except _GONE:
-        return False
+        return set(process.children(recursive=True))
+    except GONE:
+        return set()

@@ -42,7 +42,7 @@ def edited(loaded):
         ("models:", "scheduling: {queue: 1}\nmodels:", Changes(settings=("scheduling",))),
         ("models:", "log: {level: debug}\nlimits: {body: 1}\nmodels:", Changes(settings=("limits", "log"))),
         ("models:", "admin: {key: k}\ninsecure: true\nmodels:", Changes(settings=("admin", "insecure"))),
-        ("models:", "state_dir: /s\nlisten: 127.0.0.1:1\nmodels:", Changes(needs_restart=("listen", "state_dir"))),
+        ("models:", "listen: 127.0.0.1:1\nmodels:", Changes(needs_restart=("listen",))),
     ],
 )
 def test_only_what_was_edited_changes(edited, was, becomes, means):

@@ -96,12 +96,11 @@ def test_a_key_and_a_key_file_do_not_go_together(problems, tmp_path):
 
 def test_all_settings_arrive(loaded, tmp_path):
     text = (
-        "listen: 127.0.0.1:1\nstate_dir: ~/state\nlog: {level: debug, format: json}\nadmin: {key: '${env.K}'}\n"
+        "listen: 127.0.0.1:1\nlog: {level: debug, format: json}\nadmin: {key: '${env.K}'}\n"
         "insecure: yes\nlimits: {body: 1MiB, connections: 9}\nmodels: {}\n"
     )
     assert loaded(text, environ={"K": "secret", "HOME": "/home/ada"}).settings == Settings(
         listen=(Address("127.0.0.1", 1),),
-        state_dir="/home/ada/state",
         admin_key="secret",
         insecure=True,
         limits=Limits(body=1 << 20, connections=9),

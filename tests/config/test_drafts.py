@@ -74,7 +74,9 @@ def test_a_relative_path_starts_from_the_file_that_names_it(loaded, tmp_path):
     catalog = loaded(text).catalog
     a, b = (" ".join(spec.launch.argv) for spec in catalog.models.values())
     assert f"-m {tmp_path.parent}/a.gguf" in a
-    assert f"--mmproj {tmp_path}/p.gguf --model-draft /home/ada/d --lora {tmp_path}/l" in a
+    assert (
+        f"--mmproj {tmp_path}/p.gguf --model-draft /home/ada/d --spec-type draft-simple --lora {tmp_path}/l" in a
+    )
     assert f"{tmp_path}/bin/llama " in b
     assert f"-m {tmp_path}/sub/b.gguf" in b
     assert f"--mmproj {tmp_path}/p.gguf" in b

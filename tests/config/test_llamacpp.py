@@ -33,9 +33,12 @@ HEAD = ("${binary}", "--host", "${host}", "--port", "${port}", "--alias", "m", "
         ("device: auto", "--threads ${threads} -np 1"),
         ("device: CUDA0", "--threads ${threads} -np 1 --device CUDA0"),
         ("device: [CUDA0, CUDA1]", "--threads ${threads} -np 1 --device CUDA0,CUDA1"),
-        ("mmproj: /p, draft: /d", "--threads ${threads} -np 1 --mmproj /p --model-draft /d"),
+        (
+            "mmproj: /p, draft: /d",
+            "--threads ${threads} -np 1 --mmproj /p --model-draft /d --spec-type draft-simple",
+        ),
         ("lora: /a", "--threads ${threads} -np 1 --lora /a"),
-        ("lora: [/a, /b]", "--threads ${threads} -np 1 --lora /a --lora /b"),
+        ("lora: [/a, /b]", "--threads ${threads} -np 1 --lora /a,/b"),
         ("args: [--jinja, -ctk, q8_0], parallel: 2", "--threads ${threads} -np 2 --jinja -ctk q8_0"),
     ],
 )

@@ -21,7 +21,6 @@ SCRAPS = [
 BOX = """\
 default_model: qwen-coder
 listen: 127.0.0.1:9292
-state_dir: /var/lib/swapd
 include: [models.d/*.yaml]
 log: {level: info, format: auto}
 macros: {gguf: /srv/models}
@@ -140,3 +139,11 @@ def test_no_edit_whatever_raises(tmp_path_factory, cuts):
 def test_reading_a_config_does_not_import_the_watcher():
     code = "import sys, swapd.config; sys.exit('watchfiles' in sys.modules or 'asyncio' not in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=30).returncode == 0
+
+
+def test_a_name_too_long_for_any_file_system_is_told_like_a_missing_one(loaded):
+    name = "9" * 5000
+    (warning,) = loaded(f"models: {{a: {{path: /x/{name}}}}}").warnings
+    assert "there is no file" in warning.message
+    (problem,) = loaded(f"include: [{name}]\nmodels: {{}}").problems
+    assert "there is no file" in problem.message

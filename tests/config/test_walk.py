@@ -32,8 +32,8 @@ CASES = [
     ("insecure: maybe\nmodels: {}", "1:11: insecure: 'maybe' is neither true nor false"),
     ("limits: {body: 5G}\nmodels: {}",
      "1:16: limits.body: '5G' is not a size: write it like 512MiB, 22GiB or 100MB"),
-    ("state_dir: '${model}'\nmodels: {}",
-     "1:12: state_dir: '${model}' cannot be used here: it is known only in a model"),
+    ("default_model: '${model}'\nmodels: {}",
+     "1:16: default_model: '${model}' cannot be used here: it is known only in a model"),
     ("models: {m: {path: '/x/${port}'}}",
      "1:20: models.m.path: '${port}' cannot be used here: it is known only in command, args, env and stop"),
     ("models: {m: {path: /x, metadata: {a: ['${threads}']}}}",
@@ -57,7 +57,6 @@ def test_all_problems_of_a_file_are_told_in_one_go(problems):
         "swapd.yaml:2:14 log.level",
         "swapd.yaml:4:22 models.a.ttl",
         "swapd.yaml:4:35 models.a.threads",
-        "swapd.yaml:5:3 models.b",
         "swapd.yaml:5:7 models.b.pth",
     ]
 

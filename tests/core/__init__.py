@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.core.laws", "tests.core.play", "tests.core.world")
+pytest.register_assert_rewrite("tests.core.laws", "tests.core.naive", "tests.core.play", "tests.core.world")

@@ -1,6 +1,6 @@
 """What must hold whatever happens: an outsider who sees only events and orders, and believes neither.
 
-``Laws`` keeps a book of its own, as naively as possible, and checks every order against it. Plays and walks
+``Laws`` keeps a book of its own and checks every order against it. Plays and walks
 alike have it look over the scheduler's shoulder, so each pointed test proves the general rules as well.
 """
 
@@ -10,125 +10,40 @@ from dataclasses import dataclass, field
 
 from swapd.core import commands as order
 from swapd.core import events as fact
-from swapd.core.book import Wish
 from swapd.core.commands import Cause
-from swapd.core.engine import Endpoint, RunId
+from swapd.core.engine import RunId
 from swapd.core.moves import LAST_DRAIN
 from swapd.core.scheduler import Scheduler
-from swapd.core.spec import Catalog, Cost, Spec
+from tests.core.naive import Life, NaiveBook, Place, add, lacks_of
 
 
 @dataclass
-class Life:
-    """One run from its Spawn to its exit."""
+class Laws(NaiveBook):
+    """``witness`` every event with its orders: raises AssertionError on the first broken law."""
 
-    run: RunId
-    spec: Spec
-    spawned: float
-    quantum: set[int]
-    endpoint: Endpoint | None = None
-    ready: float = 0.0
-    drained: float | None = None
-    terminated: float | None = None
-    excused: bool = False
-    """Sick, or the second Closing: may be ended whatever its leases."""
-
-    @property
-    def leaving(self) -> bool:
-        return self.drained is not None or self.terminated is not None
-
-    @property
-    def serving(self) -> bool:
-        return self.endpoint is not None and not self.leaving
-
-
-@dataclass
-class Place:
-    """A waiting ticket."""
-
-    ticket: int
-    model: str
-    client: str
-    since: float
-
-
-@dataclass
-class Laws:
-    """The naive book. ``witness`` raises AssertionError on the first broken law."""
-
-    catalog: Catalog = field(default_factory=Catalog)
-    lives: dict[str, Life] = field(default_factory=dict)
-    waiting: dict[int, Place] = field(default_factory=dict)
-    holding: dict[int, RunId] = field(default_factory=dict)
-    granted: dict[tuple[str, str], float] = field(default_factory=dict)
-    """(client, model) -> when a ticket of this lane was last granted: its clock."""
     answered: set[int] = field(default_factory=set)
-    rested: set[str] = field(default_factory=set)
     runs: dict[str, int] = field(default_factory=dict)
-    resting: set[str] = field(default_factory=set)
-    wishes: dict[str, tuple[Wish, float]] = field(default_factory=dict)
-    closings: int = 0
-    now: float = 0.0
 
     # -- the witness -----------------------------------------------------------------------------------
 
     def witness(self, scheduler: Scheduler, event: fact.Event, now: float, orders: list[order.Command]) -> None:
         assert now >= self.now, "time ran backwards"
         self.now, self.wishes = now, scheduler.book.wishes
-        was_over = self._over()
-        self._hear(event)
+        was_over = self.over()
+        self.hear(event)
         self.resting = {name for name, engine in scheduler.book.engines.items() if engine.resting}
-        before = self._over() if isinstance(event, fact.CatalogChanged) else was_over
+        before = self.over() if isinstance(event, fact.CatalogChanged) else was_over
         late: dict[str, float] = {}
         for command in orders:
             self._follow(command, late)
         self._nobody_is_blocked_by(late)
-        over = self._over()
+        over = self.over()
         assert all(over[name] <= before.get(name, 0) for name in over), f"over the budget by {over}"
         self._same_queue(scheduler)
         resting = {name for name, engine in scheduler.book.engines.items() if engine.resting}
         assert set(scheduler.book.engines) - resting == set(self.lives), "the book and the world disagree"
         due = scheduler.deadline()
         assert due is None or due > now, f"deadline {due} is not in the future of {now}"
-
-    def _hear(self, event: fact.Event) -> None:
-        match event:
-            case fact.Asked(ticket, name, client):
-                found = self.catalog.resolve(name)
-                self.waiting[ticket] = Place(ticket, found[0].name if found else name, client, self.now)
-                if found and not self.closings:
-                    self.rested.discard(found[0].name)
-            case fact.Left(ticket):
-                self.waiting.pop(ticket, None)
-                self.holding.pop(ticket, None)
-            case fact.EngineReady(run, endpoint):
-                if (life := self._life(run)) and life.endpoint is None and not life.leaving:
-                    life.endpoint, life.ready = endpoint, self.now
-                    if not life.quantum & set(self.waiting):
-                        life.quantum = {place.ticket for place in self._waits_for(run.model)}
-            case fact.EngineSick(run, _):
-                if life := self._life(run):
-                    life.excused = True
-            case fact.EngineExited(run, _):
-                if self._life(run):
-                    del self.lives[run.model]
-            case fact.CatalogChanged(catalog):
-                self._edit(catalog)
-            case fact.LoadWished(name) | fact.UnloadWished(name):
-                if (found := self.catalog.resolve(name)) and not self.closings:
-                    wish = self.rested.discard if isinstance(event, fact.LoadWished) else self.rested.add
-                    wish(found[0].name)
-            case fact.Closing():
-                self.closings += 1
-                for life in self.lives.values():
-                    life.excused |= self.closings > 1
-
-    def _edit(self, catalog: Catalog) -> None:
-        self.catalog = catalog
-        for name, life in self.lives.items():
-            if name in catalog.models and not life.leaving:
-                life.spec = Spec(name, life.spec.launch, catalog.models[name].terms)
-        self.rested &= set(catalog.models)
 
     def _follow(self, command: order.Command, late: dict[str, float]) -> None:
         match command:
@@ -145,7 +60,7 @@ class Laws:
                 assert self.holding.get(ticket) == run, f"revoked {ticket}, who does not hold {run}"
                 del self.holding[ticket]
             case order.Note(run, why):
-                life = self._living(run)
+                life = self.living(run)
                 assert life.serving, f"{run} drains twice, or before it is ready"
                 assert run in self.holding.values(), f"{run} drains though nobody holds it"
                 self._may_go(life, why)
@@ -153,7 +68,7 @@ class Laws:
             case order.Terminate():
                 self._terminate(command)
             case order.Kill(run):
-                life = self._living(run)
+                life = self.living(run)
                 assert life.terminated is not None, f"{run} killed before it was asked to go"
                 assert self.now >= life.terminated + life.spec.terms.bounds.stop, f"{run} killed within its grace"
 
@@ -170,11 +85,11 @@ class Laws:
         assert spawn.run.n == self.runs.get(name, 0) + 1, f"{spawn.run} is not the next run"
         assert spawn.launch == self.catalog.models[name].launch, "spawned with an old launch"
         spec = self.catalog.models[name]
-        room = self._free()
-        mine = self._impatient(name)
+        room = self.free()
+        mine = self.impatient(name)
         for model in {place.model for place in self.waiting.values()} - {name, *self.lives} - self.resting:
-            lacks = _lacks(self.catalog.models[model].terms.cost, room)
-            theirs = self._impatient(model)
+            lacks = lacks_of(self.catalog.models[model].terms.cost, room)
+            theirs = self.impatient(model)
             if theirs is not None and (mine is None or theirs < mine):
                 taken = [n for n in lacks if spec.terms.cost.get(n, 0)]
                 assert not taken, f"{spawn.run} takes the {taken} that {model} waits for, out of patience"
@@ -183,7 +98,7 @@ class Laws:
         self.lives[name] = Life(spawn.run, spec, self.now, quantum)
 
     def _grant(self, grant: order.Grant, late: dict[str, float]) -> None:
-        life, place = self._living(grant.run), self.waiting.get(grant.ticket)
+        life, place = self.living(grant.run), self.waiting.get(grant.ticket)
         assert not self.closings, "granted while closing"
         assert place is not None, f"granted {grant.ticket}, who does not wait"
         assert life.serving, f"granted a lease on {grant.run}, which does not serve"
@@ -194,15 +109,15 @@ class Laws:
         assert grant.loaded == (life.ready - life.spawned if place.since < life.ready else 0.0)
         if place.ticket not in life.quantum:
             self._comes_first(place)
-            late[place.model] = max(late.get(place.model, 0.0), self._deadline(place))
+            late[place.model] = max(late.get(place.model, 0.0), self.deadline(place))
         del self.waiting[place.ticket]
         self.holding[place.ticket] = grant.run
         self.granted[place.client, place.model] = self.now
         self._answer(place.ticket)
 
     def _comes_first(self, place: Place) -> None:
-        theirs = self._impatient(place.model)
-        out_of_turn = theirs is not None and theirs < self._deadline(place)
+        theirs = self.impatient(place.model)
+        out_of_turn = theirs is not None and theirs < self.deadline(place)
         assert not out_of_turn, f"{place.ticket} overtakes an impatient one of its own model"
 
     def _nobody_is_blocked_by(self, late: dict[str, float]) -> None:
@@ -212,31 +127,31 @@ class Laws:
         """
         wanted = {place.model for place in self.waiting.values()} | set(self.wishes)
         cold = {name for name in wanted - self.resting if name not in self.lives or self.lives[name].leaving}
-        due = [(at, name) for name in cold if (at := self._impatient(name)) is not None]
+        due = [(at, name) for name in cold if (at := self.impatient(name)) is not None]
         first, model = min(due, default=(0.0, ""))
-        in_the_way = {name for name, deadline in late.items() if deadline > first and not self._pinned(name)}
+        in_the_way = {name for name, deadline in late.items() if deadline > first and not self.pinned(name)}
         if not due or not in_the_way:
             return
-        room = self._free()
+        room = self.free()
         for name, life in self.lives.items():
-            if life.leaving or (name not in in_the_way and not self._pinned(name)):
-                _add(room, life.spec.terms.cost)
-        lacks = _lacks(self.catalog.models[model].terms.cost, room)
+            if life.leaving or (name not in in_the_way and not self.pinned(name)):
+                add(room, life.spec.terms.cost)
+        lacks = lacks_of(self.catalog.models[model].terms.cost, room)
         assert not lacks, f"leases on {in_the_way} keep {lacks} from {model}, which is out of patience"
 
     def _may_go(self, life: Life, why: order.Why) -> None:
         name = life.run.model
         if why.cause in (Cause.EVICTED, Cause.TTL):
-            assert not self._pinned(name), f"{life.run} is pinned"
+            assert not self.pinned(name), f"{life.run} is pinned"
         if why.cause is Cause.EVICTED:
             held = {t for t, run in self.holding.items() if run == life.run}
             owed = life.quantum & (held | set(self.waiting))
             assert not owed, f"{life.run} is evicted before its quantum {owed} is served"
         if why.cause is Cause.TTL:
-            assert not self._waits_for(name), f"{life.run} retires while somebody waits for it"
+            assert not self.waits_for(name), f"{life.run} retires while somebody waits for it"
 
     def _terminate(self, terminate: order.Terminate) -> None:
-        life = self._living(terminate.run)
+        life = self.living(terminate.run)
         assert life.terminated is None, f"{life.run} terminated twice"
         assert terminate.stop == life.spec.terms.stop
         assert life.run not in self.holding.values(), f"{life.run} is terminated with leases that were not revoked"
@@ -245,7 +160,7 @@ class Laws:
 
     def _may_be_cut(self, run: RunId) -> None:
         """A lease is cut only when its drain is overdue, the engine is unusable or the daemon was told twice."""
-        life = self._living(run)
+        life = self.living(run)
         if life.excused:
             return
         bound = life.spec.terms.bounds.drain
@@ -254,60 +169,12 @@ class Laws:
         assert life.drained is not None, f"leases of {run} are cut without a drain"
         assert bound is not None and self.now >= life.drained + bound, f"leases of {run} are cut too soon"
 
-    # -- the naive book --------------------------------------------------------------------------------
-
-    def _life(self, run: RunId) -> Life | None:
-        life = self.lives.get(run.model)
-        return life if life is not None and life.run == run else None
-
-    def _living(self, run: RunId) -> Life:
-        life = self._life(run)
-        assert life is not None, f"an order for {run}, which is no more"
-        return life
-
-    def _pinned(self, name: str) -> bool:
-        spec = self.catalog.models.get(name)
-        return spec is not None and spec.terms.stay.pinned and name not in self.rested
-
-    def _waits_for(self, model: str) -> list[Place]:
-        return [place for place in self.waiting.values() if place.model == model]
-
-    def _free(self) -> dict[str, int]:
-        room = dict(self.catalog.budget)
-        for life in self.lives.values():
-            _add(room, life.spec.terms.cost, -1)
-        return room
-
-    def _over(self) -> dict[str, int]:
-        return {name: -left for name, left in self._free().items() if left < 0}
-
-    def heads(self, model: str) -> dict[str, Place]:
-        """Client -> its oldest ticket for the model."""
-        out: dict[str, Place] = {}
-        for place in self._waits_for(model):
-            out.setdefault(place.client, place)
-        return out
-
-    def clock(self, head: Place) -> float:
-        return max(head.since, self.granted.get((head.client, head.model), head.since))
-
-    def _deadline(self, head: Place) -> float:
-        return self.clock(head) + self.catalog.rules.patience
-
-    def _impatient(self, model: str) -> float | None:
-        """The earliest deadline of the model's callers that is over."""
-        due = [self._deadline(head) for head in self.heads(model).values()]
-        wish, since = self.wishes.get(model, (None, 0.0))
-        if wish in (Wish.LOAD, Wish.PINNED):
-            due.append(since + self.catalog.rules.patience)
-        return min((at for at in due if at <= self.now), default=None)
-
     def _same_queue(self, scheduler: Scheduler) -> None:
         queue = scheduler.book.queue
         assert len(queue) == len(self.waiting)
         assert sorted(queue.models()) == sorted({place.model for place in self.waiting.values()})
         for model in queue.models():
-            mine = self._waits_for(model)
+            mine = self.waits_for(model)
             assert [(w.ticket, w.client, w.since) for w in queue.of(model)] == [
                 (p.ticket, p.client, p.since) for p in mine
             ]
@@ -316,13 +183,3 @@ class Laws:
             assert abs(queue.waited(model, self.now) - naive) < 1e-6
             heads = {(self.clock(head), head.ticket) for head in self.heads(model).values()}
             assert set(queue.clocks(model)) == heads
-
-
-def _lacks(cost: Cost, room: Cost) -> dict[str, int]:
-    return {name: amount for name, amount in cost.items() if 0 < amount and amount > room.get(name, amount)}
-
-
-def _add(room: dict[str, int], cost: Cost, sign: int = 1) -> None:
-    for name, amount in cost.items():
-        if name in room:
-            room[name] += sign * amount

@@ -179,6 +179,11 @@ class Play:
     def silence(self) -> Play:
         return self.orders()
 
+    def forgets(self) -> Play:
+        """What was ordered so far was looked at elsewhere."""
+        self._orders.clear()
+        return self
+
     def ends(self) -> None:
         """Nothing was ordered that nobody looked at."""
         assert self._orders == [], "orders that the play did not look at"

@@ -139,8 +139,6 @@ def test_without_a_bound_a_ticket_waits_on() -> None:
     play.leaves(1).orders("grant 2 on a#1")
 
 
-
-
 @pytest.mark.parametrize("name", ["a", "alias"])
 def test_a_name_resolves_to_its_spec(name: str) -> None:
     found = catalog("a", budget={}, aliases={"alias": "a"}).resolve(name)

@@ -82,7 +82,7 @@ class World:
         if due is None and at is None:
             return False
         upto = min(t for t in (due, at) if t is not None)
-        if self.rng.random() < 0.1 and upto > self.now:
+        if self.rng.random() < 0.3 and upto > self.now:
             self._idles(self.now + self.rng.random() * (upto - self.now))
         self.now = upto
         if due is not None and due <= self.now:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Any, TypeVar
 
 import pytest
+import uvloop
 
 from swapd.core.commands import Cause, Kill, Spawn, Terminate, Why
 from swapd.core.engine import RunId
@@ -20,6 +21,17 @@ from swapd.engines.supervisor import Supervisor
 from tests.processes import FAKE, MARK, marked, until
 
 E = TypeVar("E", bound=Event)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Any]:
+    """Where real processes are watched, both loops must see them."""
+    factories: dict[str, Any] = {"asyncio": asyncio.new_event_loop}
+    if item.get_closest_marker("proc"):
+        factories["uvloop"] = uvloop.new_event_loop
+    return factories
+
+
 WHY = Why(Cause.ASKED)
 
 
@@ -59,6 +71,17 @@ class Room:
 
     async def exit(self, run: RunId, bound: float = 10.0) -> Exit:
         return (await self.hears(EngineExited, run, bound)).exit
+
+    def log(self) -> list[str]:
+        return self.supervisor.logs("m").tail(1000)
+
+    async def says(self, text: str) -> str:
+        """What stands behind the text in the first line of the log that has it."""
+
+        def said() -> list[str]:
+            return [line.partition(text)[2] for line in self.log() if text in line]
+
+        return (await until(said))[0]
 
     def left(self) -> list[str]:
         return [line for line in marked(self.mark) if int(line.split()[0]) != os.getpid()]

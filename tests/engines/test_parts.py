@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
+import subprocess
 
 import pytest
 
+from swapd.core.spec import Launch
 from swapd.engines import hints, resolve
-from swapd.engines.logs import KEEP, WAITING, LogBook
+from swapd.engines.logs import KEEP, LONGEST, WAITING, Capture, Lines, LogBook
 from swapd.engines.ports import NoPort, Ports
 
 
@@ -20,7 +23,27 @@ def test_placeholders_are_filled_and_the_rest_is_left_alone():
 @pytest.mark.parametrize(("text", "cores"), [("max 100000", None), ("150000 100000", 1.5), ("junk", None)])
 def test_a_cgroup_quota_counts_in_cores(tmp_path, text, cores):
     (tmp_path / "cpu.max").write_text(text)
-    assert resolve._cgroup_quota(tmp_path / "cpu.max") == cores
+    assert resolve._cgroup_quota(tmp_path, tmp_path / "none") == cores
+
+
+def test_the_tightest_quota_on_the_way_up_counts(tmp_path):
+    inner = tmp_path / "root" / "system.slice" / "swapd.service"
+    inner.mkdir(parents=True)
+    (inner / "cpu.max").write_text("600000 100000")
+    (inner.parent / "cpu.max").write_text("300000 100000")
+    (tmp_path / "cpu.max").write_text("100000 100000")
+    (tmp_path / "own").write_text("1:name=x:/y\n0::/system.slice/swapd.service\n")
+    assert resolve._cgroup_quota(tmp_path / "root", tmp_path / "own") == 3
+
+
+def test_a_launch_resolves_to_a_command_line_and_a_value_is_not_expanded_again():
+    launch = Launch(("${binary}", "-t", "${threads}", "${mystery}"))
+    assert resolve.resolve(launch, {"binary": "/x/${threads}", "threads": "4"}) == (
+        "/x/${threads}",
+        "-t",
+        "4",
+        "${mystery}",
+    )
 
 
 def test_threads_are_at_least_one_and_no_more_than_we_may_use():
@@ -35,6 +58,20 @@ def test_a_port_is_handed_out_once_until_it_is_given_back():
         ports.take()
     ports.give_back(first)
     assert ports.take() == first
+
+
+def test_a_busy_port_is_passed_over():
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        number = busy.getsockname()[1]
+        free = Ports().take()
+        assert Ports([number, free], start=0).take() == free
+
+
+def test_a_number_is_not_handed_out_again_at_once():
+    ports = Ports(range(9380, 9400), start=0)
+    first = ports.take()
+    ports.give_back(first)
+    assert ports.take() != first
 
 
 @pytest.mark.parametrize(
@@ -53,6 +90,18 @@ def test_a_known_last_line_gives_a_hint(line, word):
 
 def test_an_unknown_end_gives_none():
     assert hints.ended(1, ["who knows"]).hint is None
+
+
+@pytest.mark.parametrize(
+    ("status", "word"), [(0, "foreground"), (-9, "kernel"), (137, "kernel"), (-4, "another CPU"), (-6, "gave up")]
+)
+def test_a_telling_status_gives_a_hint_unless_we_asked_for_the_end(status, word):
+    assert word in hints.ended(status, []).hint
+    assert hints.ended(status, [], asked=True).hint is None
+
+
+def test_a_signal_without_a_name_has_its_number():
+    assert hints.ended(-40, []).signal == "signal 40"
 
 
 def test_the_ring_keeps_the_newest_lines_within_its_bytes():
@@ -76,3 +125,48 @@ async def test_a_slow_reader_loses_the_oldest_lines_and_is_told_how_many():
         async with book.subscribe() as lines:
             book.write("fresh")
             assert await anext(lines) == "fresh"
+
+
+def test_lines_are_cut_out_of_pieces_of_any_size():
+    whole = b"one\r\n\ntwo \xff\n" + b"z" * (LONGEST + 5) + b"zzz\nlast"
+    expected = ["one", "", "two \N{REPLACEMENT CHARACTER}", "z" * LONGEST + " (cut: the line is longer)", "last"]
+    for size in (1, 7, LONGEST, len(whole)):
+        lines = Lines()
+        found = [line for at in range(0, len(whole), size) for line in lines.feed(whole[at : at + size])]
+        assert [*found, *lines.end()] == expected
+
+
+def test_a_line_that_never_ends_takes_no_memory():
+    lines = Lines()
+    found = [line for _ in range(100) for line in lines.feed(b"x" * LONGEST)]
+    assert len(found) == 1
+    assert lines.end() == []
+    assert lines.feed(b"tail\nnext\n") == ["next"]
+
+
+def test_a_flood_of_empty_lines_stays_within_the_ring():
+    book = LogBook()
+    for _ in range(100_000):
+        book.write("")
+    assert len(book.tail(10**6)) < 10_000
+
+
+async def test_what_is_in_the_pipe_at_the_end_is_read_and_closing_twice_is_harmless():
+    reading, writing = os.pipe()
+    book = LogBook()
+    capture = Capture(book, reading)
+    os.write(writing, b"first\nlast words")
+    os.close(writing)
+    capture.close()
+    capture.close()
+    assert list(capture.last) == book.tail(5) == ["first", "last words"]
+
+
+async def test_closing_does_not_wait_for_somebody_who_goes_on_writing():
+    reading, writing = os.pipe()
+    with subprocess.Popen(["yes"], stdout=writing, stderr=subprocess.DEVNULL) as endless:
+        os.close(writing)
+        capture = Capture(LogBook(), reading)
+        await asyncio.sleep(0)
+        capture.close()
+        assert endless.wait(5) != 0, "it lost its reader"

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from swapd.core.commands import Spawn
+from swapd.core.engine import RunId
 from swapd.core.events import EngineExited, EngineReady, EngineSick
 from swapd.core.spec import Launch
 from swapd.engines.supervisor import Supervisor
+from tests.engines.conftest import WHY
 from tests.processes import until
 
 pytestmark = pytest.mark.proc
@@ -127,7 +129,7 @@ async def test_the_loop_stays_quick_while_an_engine_floods_its_log(room):
     await room.exit(run)
     measuring.cancel()
     assert lag < 0.25
-    assert room.supervisor.logs("m").tail(1) == ["cleaning up before exit..."]
+    assert "cleaning up before exit..." in room.supervisor.logs("m").tail(2)
 
 
 async def test_a_long_line_is_cut_and_the_next_one_is_whole(room):
@@ -141,22 +143,17 @@ async def test_a_long_line_is_cut_and_the_next_one_is_whole(room):
 
 async def test_a_stranger_on_the_port_makes_the_engine_sick(room):
     """Our process sleeps; somebody else's server answers on the port it was given."""
-    port = 9300
+    run = room.spawn(Launch(("sh", "-c", "echo port is ${port}; sleep 60")))
+    port = int((await until(lambda: [x for x in room.log() if x.startswith("port is ")]))[0].split()[-1])
     server = f"import http.server as h;h.HTTPServer(('127.0.0.1',{port}),h.BaseHTTPRequestHandler).serve_forever()"
-    run = room.spawn(Launch(("sleep", "60")))
     stranger = await asyncio.create_subprocess_exec(sys.executable, "-c", server)
     try:
         sick = await room.hears(EngineSick, run)
-        assert f"port {port} is answered by another process (pid {stranger.pid}" in sick.why
+        assert sick.why.startswith(f"port {port} is answered by another process (pid {stranger.pid}, python")
     finally:
         stranger.kill()
         await stranger.wait()
     assert not [e for e in room.events if isinstance(e, EngineReady)]
-
-
-async def test_a_busy_port_is_passed_over(room):
-    with socket.create_server(("127.0.0.1", 9300)):
-        assert await room.ready(room.fake()) != 9300
 
 
 async def test_a_stop_command_runs_before_sigterm_and_sees_the_port(room, tmp_path):
@@ -207,10 +204,6 @@ async def test_what_swapd_was_configured_by_does_not_configure_the_engine(tmp_pa
     events = []
     environ = {**os.environ, "LLAMA_ARG_CTX_SIZE": "1", "SWAPD_ADMIN_KEY": "k", "NOTIFY_SOCKET": "@x", "KEPT": "1"}
     supervisor = Supervisor(events.append, find_binary=lambda: None, environ=environ)
-    from swapd.core.commands import Spawn
-    from swapd.core.engine import RunId
-    from tests.engines.conftest import WHY
-
     own = (("LLAMA_OWN", "yes"), ("PORT", "${port}"))
     launch = Launch(("sh", "-c", f"env > {tmp_path}/env"), env=own)
     supervisor.perform(Spawn(RunId("m", 1), launch, WHY))

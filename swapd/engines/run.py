@@ -1,0 +1,120 @@
+"""One run while it lives: its process, the probe that waits for it, the stop that was ordered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from swapd import tasks
+from swapd.core.engine import Endpoint, RunId
+from swapd.core.events import EngineReady, EngineSick, Event
+from swapd.core.refusal import Exit
+from swapd.core.spec import Launch
+from swapd.engines.listener import stranger_on
+from swapd.engines.logs import LogBook
+from swapd.engines.probe import Stranger, until_ready
+from swapd.engines.process import CannotStart, Process
+from swapd.engines.resolve import LOOPBACK, fill, resolve
+
+log = logging.getLogger("swapd")
+CONTAINERS = {"docker", "podman", "nerdctl"}
+"""Clients whose server listens outside of our tree."""
+STOP_BOUND = 30.0
+"""Seconds a ``stop`` command may take before SIGTERM is sent all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a run's processes are made: its launch, and the values of what that leaves open."""
+
+    run: RunId
+    launch: Launch
+    values: Mapping[str, str]
+    environ: Mapping[str, str]
+    book: LogBook
+
+    @property
+    def port(self) -> int:
+        """Where the engine is to listen."""
+        return int(self.values["port"])
+
+    def start(self, words: Sequence[str] | None = None) -> Process:
+        """The engine, or another command in its environment. Raises CannotStart."""
+        argv = resolve(self.launch, self.values) if words is None else fill(words, self.values)
+        env = tuple((name, fill([value], self.values)[0]) for name, value in self.launch.env)
+        self.book.write(f"--- {self.run}: {shlex.join(argv)}")
+        return Process(argv, env, self.launch.cwd, self.environ, self.book)
+
+
+class Run:
+    """Created started. ``post`` hears when it is ready, or never will be; not once it was told to go."""
+
+    def __init__(self, recipe: Recipe, post: Callable[[Event], None]) -> None:
+        """Raises CannotStart."""
+        self._recipe = recipe
+        self._post = post
+        self.process = recipe.start()
+        self._probing = tasks.spawn(self._probe(), name=f"probe {recipe.run}")
+        self._stopping: asyncio.Task[None] | None = None
+
+    async def end(self) -> Exit:
+        """Return when nothing of the run is left, its ``stop`` command included."""
+        try:
+            end = await self.process.wait()
+        finally:
+            self._probing.cancel()
+        if self._stopping is not None:  # a late `docker stop NAME` must not hit the next run of that name
+            await asyncio.wait([self._stopping])
+        self._recipe.book.write(f"--- {self._recipe.run}: {end}")
+        return end
+
+    def terminate(self, stop: tuple[str, ...]) -> None:
+        """Begin the ``stop`` command and the SIGTERM. Only once: llama-server takes a second one for a crash."""
+        self._probing.cancel()
+        if self._stopping is None:
+            self._stopping = tasks.spawn(self._stop(stop), name=f"stop {self._recipe.run}")
+
+    def kill(self) -> None:
+        """Begin to kill the tree, and the ``stop`` command if that is where we hang."""
+        self._probing.cancel()
+        if self._stopping is not None and not self._stopping.cancelling():
+            self._stopping.cancel()
+        tasks.spawn(self.process.kill(), name=f"kill {self._recipe.run}")
+
+    async def _probe(self) -> None:
+        run, port = self._recipe.run, self._recipe.port
+        contained = PurePath(self._recipe.launch.argv[0]).name in CONTAINERS
+        path = fill([self._recipe.launch.health], self._recipe.values)[0]
+        try:
+            await until_ready(LOOPBACK, port, path, None if contained else self._stranger)
+        except Stranger as stranger:
+            self._post(EngineSick(run, str(stranger)))
+        else:
+            self._post(EngineReady(run, Endpoint(LOOPBACK, port)))
+
+    def _stranger(self) -> str | None:
+        return stranger_on(self._recipe.port, self.process.tree.members())
+
+    async def _stop(self, words: tuple[str, ...]) -> None:
+        """The model's own ``stop`` command, then SIGTERM: the command alone may not be enough."""
+        if words:
+            try:
+                await _bounded(self._recipe.start(words))
+            except CannotStart as error:
+                log.error("cannot stop %s as it wants: %s", self._recipe.run, error)
+        await self.process.terminate()
+
+
+async def _bounded(command: Process) -> None:
+    """Wait for a command to end by itself; kill it after STOP_BOUND, or when there is no time for it."""
+    waiting = tasks.spawn(command.wait(), name=f"stop command {command.pid}")
+    try:
+        await asyncio.wait([waiting], timeout=STOP_BOUND)
+    finally:
+        if not waiting.done():
+            await command.kill()
+        await waiting

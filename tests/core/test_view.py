@@ -1,0 +1,52 @@
+"""What outsiders see."""
+
+from __future__ import annotations
+
+from swapd.core.engine import RunId, State
+from swapd.core.view import EngineView
+from tests.core.play import DIED, Play, endpoint, model, run_id
+
+
+def test_a_cold_house() -> None:
+    view = Play("a", aliases={"x": "a", "y": "a"}, budget=2).scheduler.view(7.0)
+    assert (view.now, view.generation, view.budget, view.used) == (7.0, 1, {"engines": 2}, {"engines": 0})
+    assert (view.models["a"].state, view.models["a"].engine, view.models["a"].aliases) == (
+        "cold",
+        None,
+        ("x", "y"),
+    )
+    assert (view.quiet, view.closing, view.leftovers) == (True, False, ())
+
+
+def test_a_model_from_start_to_idle() -> None:
+    play = Play(model("a", concurrency=2)).asks("a", 1, 2, 3).forgets()
+    starting = play.after(2).scheduler.view(play.now).models["a"]
+    assert starting.engine == EngineView(RunId("a", 1), State.STARTING, 0.0, None, 0, None)
+    assert starting.waiting == 3
+    play.ready("a#1").forgets()
+    view = play.after(5).scheduler.view(play.now)
+    assert view.models["a"].engine == EngineView(RunId("a", 1), State.READY, 2.0, endpoint(run_id("a#1")), 2, None)
+    assert (view.models["a"].waiting, view.used, view.quiet) == (1, {"engines": 1}, False)
+    play.leaves(1, 2, 3).forgets()
+    idle = play.after(4).scheduler.view(play.now).models["a"].engine
+    assert idle is not None and (idle.leases, idle.idle) == (0, 4.0)
+
+
+def test_a_failure_is_remembered_with_its_time_and_a_resting_house_is_quiet() -> None:
+    play = Play("a").asks("a", 1).after(3).exits("a#1").forgets()
+    view = play.scheduler.view(play.now)
+    assert (view.models["a"].state, view.models["a"].failure) == ("backoff", (3.0, DIED))
+    assert (view.quiet, view.used) == (True, {"engines": 0})
+
+
+def test_what_the_config_no_longer_has_is_a_leftover_until_it_is_gone() -> None:
+    play = Play("a", "b").up("a").edits(without=("a",)).forgets()
+    view = play.scheduler.view(play.now)
+    assert (list(view.models), view.leftovers, view.quiet, view.generation) == (["b"], (RunId("a", 1),), False, 2)
+    assert view.used == {"engines": 1}
+    assert play.exits("a#1").scheduler.view(play.now).quiet
+
+
+def test_a_closing_house_says_so() -> None:
+    play = Play("a").closes()
+    assert play.scheduler.view(play.now).closing
