@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import signal
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from swapd import __version__, doors, systemd, tasks
 from swapd.config import Loaded, watch
 from swapd.core.events import CatalogChanged, Closing, Event
 from swapd.core.scheduler import Scheduler
+from swapd.core.settings import Address
 from swapd.dispatch import Dispatcher
 from swapd.engines.binaries import find_binary
 from swapd.engines.supervisor import Supervisor
@@ -54,22 +55,28 @@ class Daemon:
 
     async def run(self) -> int:
         """Serve until told to stop; the exit code. 1 if an address cannot be had."""
+        sockets = systemd.listen_sockets(self._environ)
+        addresses = () if sockets else self._config.settings.listen
         try:
-            sockets = systemd.listen_sockets(self._environ) or doors.open_sockets(self._config.settings.listen)
+            sockets = sockets or doors.open_sockets(addresses)
         except doors.CannotListen as error:
             log.error("%s", error)
             self._urls.cancel()
             return 1
         app = create_app(self._desk, self._config, self._supervisor, self._upstream, wall_clock)
-        door = FrontDoor(app, self._config)
+        door = FrontDoor(app, self._config, doors.most_connections())
         self._catch_signals()
-        await door.open(sockets)
-        self._desk.post(CatalogChanged(self._config.catalog))
         watcher = tasks.spawn(watch(self._config.paths, self._config.reload), name="watch config")
-        self._announce([doors.url_of(sock) for sock in sockets])
-        await self._going.wait()
-        await self._wind_down(door)
-        watcher.cancel()
+        try:
+            await door.open(sockets)
+            self._desk.post(CatalogChanged(self._config.catalog))
+            self._announce([doors.url_of(sock) for sock in sockets])
+            await self._going.wait()
+            await self._wind_down()
+        finally:
+            watcher.cancel()
+            await asyncio.shield(self._leave(door, addresses))
+        log.info("all engines are gone, goodbye")
         return 0
 
     def _post(self, event: Event) -> None:
@@ -97,17 +104,20 @@ class Daemon:
     def _reload_by_signal(self) -> None:
         tasks.spawn(self._config.reload(), name="reload by SIGHUP")
 
-    async def _wind_down(self, door: FrontDoor) -> None:
+    async def _wind_down(self) -> None:
         systemd.notify(self._environ, "STOPPING=1")
         leases = sum(m.engine.leases for m in self._desk.view().models.values() if m.engine)
         log.info("shutting down%s", f": {leases} requests may finish first" if leases else "")
         self._desk.post(Closing())
         await self._desk.until(lambda view: view.quiet)  # bounded by drain, stop and kill of each engine
+
+    async def _leave(self, door: FrontDoor, addresses: Sequence[Address]) -> None:
+        """Close everything, however we came here: no engine outlives us."""
         await door.close()
+        doors.remove_files(addresses)
         await self._upstream.close()
         await self._supervisor.aclose()
         self._desk.close()
-        log.info("all engines are gone, goodbye")
 
 
 def run_loop(coro: Coroutine[Any, Any, T]) -> T:

@@ -83,7 +83,7 @@ class Dispatcher:
                 self._handle(self._inbox.popleft())
         finally:
             self._busy = False
-        self._arm()
+            self._arm()
         self._callers.look(self.view)
 
     def view(self) -> View:
@@ -134,10 +134,10 @@ class Dispatcher:
             log.exception("cannot handle %s", event)
             return
         for ear in self._ears:
-            ear(event, commands)
+            _safely(ear, event, commands)
         for command in commands:
             if isinstance(command, Spawn | Terminate | Kill):
-                self._hands.perform(command)
+                _safely(self._hands.perform, command)
             else:
                 self._callers.tell(command)
 
@@ -149,6 +149,14 @@ class Dispatcher:
         if deadline is not None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_at(deadline, self.post, Ticked())
+
+
+def _safely(act: Callable[..., None], *facts: object) -> None:
+    """One deaf ear must not cost the other orders: they are in the book already."""
+    try:
+        act(*facts)
+    except Exception:
+        log.exception("cannot tell %s", facts)
 
 
 class _Callers:

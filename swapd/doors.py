@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import resource
 import socket
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 
 from swapd.core.settings import Address
+
+ANSWER_BOUND = 1.0
+"""Seconds to wait for whoever may listen on a Unix socket that is there already."""
+SPARE = 256
+"""File descriptors kept for engines, logs and files, of those that connections may not take."""
 
 
 class CannotListen(Exception):
@@ -27,6 +34,26 @@ def open_sockets(addresses: Sequence[Address]) -> list[socket.socket]:
             text = f"cannot listen on {address}: {reason}; is swapd running already? See `listen` in the config"
             raise CannotListen(text) from error
     return opened
+
+
+def remove_files(addresses: Sequence[Address]) -> None:
+    """Remove the files of the Unix sockets that ``open_sockets`` made."""
+    for address in addresses:
+        if address.path is not None:
+            Path(address.path).unlink(missing_ok=True)
+
+
+def most_connections() -> int:
+    """How many clients the process can hold at once, each with a connection to its engine.
+
+    The soft limit on open files is raised to the hard one first: the usual 1024 is less than a busy box needs.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+    return max(1, (soft - SPARE) // 2) if soft != resource.RLIM_INFINITY else 1 << 30
 
 
 def url_of(sock: socket.socket) -> str:
@@ -58,8 +85,9 @@ def _bind_unix(path: Path) -> socket.socket:
     """Take over a socket file that nobody answers behind; never one that somebody does."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
-            if sock.connect_ex(str(path)) == 0:
+        if path.is_socket():
+            sock.settimeout(ANSWER_BOUND)
+            if sock.connect_ex(str(path)) != errno.ECONNREFUSED:
                 raise OSError("another process answers there")
             path.unlink()
             sock.close()

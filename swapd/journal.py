@@ -83,8 +83,8 @@ def configure(settings: LogSettings, environ: Mapping[str, str], stream: IO[str]
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.level.upper())
-    # aiohttp and asyncio log a traceback for each malformed request; a port scan must not fill the disk.
-    logging.getLogger("aiohttp.server").setLevel(logging.ERROR)
+    # aiohttp logs a traceback for each malformed request; a port scan must not fill the disk.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it counts every change in the folder
 

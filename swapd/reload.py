@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from swapd.config import Loaded, Problem, changes, load
+from swapd.config import Changes, Loaded, Problem, changes, load
 from swapd.core.events import CatalogChanged, Event
 from swapd.core.settings import Settings
 from swapd.core.spec import Catalog
@@ -38,7 +39,7 @@ class Current:
         self._post = post
         self._environ = environ
         self._turn = asyncio.Lock()
-        self._generation = 1
+        self.generation = 1
 
     def paths(self) -> list[Path]:
         """The files, and the folders that an ``include`` looks into, whose edits matter."""
@@ -55,23 +56,23 @@ class Current:
             self.problems = []
             change = changes(self.catalog, loaded.catalog, self.settings, loaded.settings)
             if change:
+                self._apply(loaded.catalog, loaded.settings, change)
                 for warning in loaded.warnings:
                     log.warning("config: %s", warning)
-                log.info("config reloaded: %s", change.words())
-                if "log" in change.settings:
-                    configure(loaded.settings.log, self._environ)
-                self.catalog, self.settings = loaded.catalog, loaded.settings
-                self._generation += 1
-                self._post(CatalogChanged(loaded.catalog))
-            return {
-                "generation": self._generation,
-                "added": list(change.added),
-                "removed": list(change.removed),
-                "relaunched": list(change.relaunched),
-                "retuned": list(change.retuned),
-                "needs_restart": list(change.needs_restart),
-                "settings": list(change.settings),
+            return {"generation": self.generation} | {
+                f.name: list(getattr(change, f.name)) for f in fields(change)
             }
+
+    def _apply(self, catalog: Catalog, settings: Settings, change: Changes) -> None:
+        """Take over all but what needs a restart: that stays in force, and is told again at each reload."""
+        log.info("config reloaded: %s", change.words())
+        if "log" in change.settings:
+            configure(settings.log, self._environ)
+        self.settings = replace(settings, listen=self.settings.listen)
+        if catalog != self.catalog:
+            self.catalog = catalog
+            self._post(CatalogChanged(catalog))
+        self.generation += bool(replace(change, needs_restart=()))
 
     def _reject(self, problems: tuple[Problem, ...]) -> dict[str, Any]:
         self.problems = [as_json(problem) for problem in problems]

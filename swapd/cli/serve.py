@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 from pathlib import Path
 
 import click
@@ -23,6 +25,8 @@ def verb(ctx: click.Context, config: str | None) -> None:
 
     It watches its config: saved edits take effect at once, and disturb only the models they are about.
     """
+    with contextlib.suppress(ValueError):  # not the main thread, so not a process of its own
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon can reload: the default is to die of it
     path, loaded = read(config)
     if loaded.settings is None or loaded.catalog is None:
         lines = "\n".join(str(problem) for problem in loaded.problems)

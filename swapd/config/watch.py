@@ -25,9 +25,11 @@ Stamp = tuple[int, ...] | frozenset[tuple[object, ...]] | None
 async def watch(paths: Callable[[], Sequence[Path]], changed: Callable[[], Awaitable[object]]) -> None:
     """Await ``changed()`` after every change of a file, or within a folder, that ``paths()`` names.
 
+    And once at the beginning: a file may have changed between being read and being watched.
     Asks ``paths()`` again at each look. Goes on until cancelled, whatever becomes of the files.
     """
     seen = _stamps(paths())
+    await changed()
     while True:
         folders = _folders(paths())
         async with contextlib.aclosing(_looks(list(folders))) as looks:

@@ -65,6 +65,15 @@ class Engine:
         return self.state in WINDING_DOWN
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Which run failed, when (monotonic), and how."""
+
+    run: RunId
+    at: float
+    exit: Exit
+
+
 @dataclass(slots=True)
 class History:
     """What is remembered of a model beyond one engine."""
@@ -73,8 +82,7 @@ class History:
     load: float = DEFAULT_LOAD
     failures: int = 0
     """In a row."""
-    last: Exit | None = None
-    last_at: float = 0.0
+    last: Failure | None = None
 
 
 class Wish(Enum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from swapd.core.book import Book, Engine, Phase, Up
+from swapd.core.book import Book, Engine, Failure, Phase, Up
 from swapd.core.commands import Command, Grant, Kill, Note, Refuse, Revoke, Spawn, Terminate, Why
 from swapd.core.engine import Endpoint, RunId, Signal, State, When, follow
 from swapd.core.events import Ticket
@@ -171,5 +171,5 @@ class Moves:
         if engine.up is not None and self.now - engine.up.at >= HEALTHY:
             history.failures = 0
         history.failures += 1
-        history.last, history.last_at = end, self.now
+        history.last = Failure(engine.run, self.now, end)
         self.book.wishes.pop(engine.run.model, None)

@@ -6,7 +6,6 @@ told that time has passed; ``view()`` is what outsiders see.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator
 from typing import assert_never
 
@@ -113,9 +112,7 @@ class Scheduler:
         if self.book.closing:
             return Refusal(Reason.CLOSING, name, retry_after=5.0)
         if spec is None:
-            names = [*self.book.catalog.models, *self.book.catalog.aliases]
-            near = ", ".join(f"'{n}'" for n in difflib.get_close_matches(name, names))
-            return Refusal(Reason.UNKNOWN_MODEL, name, detail=f"; did you mean {near}?" if near else "")
+            return Refusal(Reason.UNKNOWN_MODEL, name, detail=self.book.catalog.near(name))
         if why := policy.never_fits(self.book.catalog, spec):
             return Refusal(Reason.NEVER_FITS, spec.name, detail=why)
         limit = self.book.catalog.rules.queue

@@ -52,11 +52,13 @@ def _refuse_resting(m: Moves) -> None:
         crashed_once = engine.up is not None and history.failures == 1
         if engine.state is State.BACKOFF and crashed_once:
             continue
+        assert history.last is not None
         rest = max(0.0, (engine.phase.deadline or m.now) - m.now)
         ago = m.now - engine.phase.since
-        detail = f"{history.failures} failures in a row, the last {ago:.0f} s ago; next try in {rest:.0f} s"
+        times = "" if history.failures == 1 else f" {history.failures} times in a row"
+        detail = f"its engine failed{times}, {ago:.0f} s ago; next try in {rest:.0f} s"
         for waiting in m.book.queue.of(name):
-            m.refuse(waiting.ticket, Refusal(Reason.UNAVAILABLE, name, history.last, max(rest, 1.0), detail))
+            m.refuse(waiting.ticket, Refusal(Reason.UNAVAILABLE, name, history.last.exit, max(rest, 1.0), detail))
 
 
 def _wish_pinned(m: Moves) -> None:

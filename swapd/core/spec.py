@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 Cost = Mapping[str, int]
@@ -159,3 +160,9 @@ class Catalog:
         if (alias := self.aliases.get(name)) is not None:
             return self.models[alias.model], alias
         return None
+
+    def near(self, name: str) -> str:
+        """The names that a misspelt one may have meant: ``; did you mean 'x' or 'y'?``, or where to look."""
+        close = get_close_matches(name, [*self.models, *self.aliases])
+        meant = " or ".join(f"'{n}'" for n in close)
+        return f"; did you mean {meant}?" if close else "; GET /v1/models lists what there is"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from swapd.core.book import Book
+from swapd.core.book import Book, Failure
 from swapd.core.engine import Endpoint, RunId, State
-from swapd.core.refusal import Exit
 from swapd.core.spec import Cost, Spec
 
 
@@ -32,8 +31,8 @@ class ModelView:
     aliases: tuple[str, ...]
     engine: EngineView | None
     waiting: int
-    failure: tuple[float, Exit] | None
-    """When (monotonic) and how its last run failed."""
+    failure: Failure | None
+    """Of its last run that did."""
 
     @property
     def state(self) -> str:
@@ -75,7 +74,7 @@ def look(book: Book, generation: int, now: float) -> View:
 
 def _model(book: Book, spec: Spec, aliases: tuple[str, ...], now: float) -> ModelView:
     history = book.history.get(spec.name)
-    failure = (history.last_at, history.last) if history is not None and history.last is not None else None
+    failure = history.last if history is not None else None
     return ModelView(spec, aliases, _engine(book, spec.name, now), book.queue.count(spec.name), failure)
 
 

@@ -12,6 +12,8 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping
 
+import psutil
+
 from swapd.core.refusal import Exit
 from swapd.engines import hints
 from swapd.engines.environment import scrubbed
@@ -78,7 +80,8 @@ class Process:
 
     async def _look(self, walk: Callable[[], object]) -> None:
         if not self._leader_gone.is_set():
-            with contextlib.suppress(TimeoutError):
+            # Whatever the look fails by (out of file descriptors, say), the signal is sent all the same.
+            with contextlib.suppress(TimeoutError, OSError, psutil.Error):
                 await asyncio.wait_for(asyncio.to_thread(walk), SCAN_BOUND)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -91,12 +94,19 @@ class Process:
         """SIGKILL to what is left, again and again while it forks."""
         loop = asyncio.get_running_loop()
         deadline, pause = loop.time() + KILL_BOUND, 0.001
-        while left := await asyncio.to_thread(self.tree.kill):
+        while left := await asyncio.to_thread(self._kill_tree):
             if loop.time() > deadline:
                 log.error("cannot kill processes %s, left by pid %d: they do not react", left, self.pid)
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 2, 0.1)
+
+    def _kill_tree(self) -> list[int]:
+        """The pids that are left; the leader's own if we cannot even look."""
+        try:
+            return self.tree.kill()
+        except (OSError, psutil.Error):
+            return [self.pid]
 
 
 def _popen(argv: tuple[str, ...], env: dict[str, str], cwd: str | None, output: int) -> subprocess.Popen[bytes]:

@@ -69,7 +69,7 @@ class Admin:
         return web.json_response(
             {
                 "version": __version__,
-                "generation": view.generation,
+                "generation": self._config.generation,
                 "budget": {n: {"total": t, "used": view.used[n]} for n, t in view.budget.items()},
                 "models": [
                     self._model(m, view, memory.get(m.engine.run) if m.engine else None)
@@ -83,6 +83,8 @@ class Admin:
         """Bring the model up whatever failed before; 200 when it is, ``?wait=0``: 202 at once."""
         name = self._known(request)
         self._gate.post(LoadWished(name))
+        if self._state(name) == "ready":  # though it may be busy: a load does not queue for a slot
+            return web.json_response({"model": name, "state": "ready"})
         if request.query.get("wait") == "0":
             return web.json_response({"model": name, "state": self._state(name)}, status=202)
         try:
@@ -138,7 +140,7 @@ class Admin:
         asked = request.match_info["name"]
         found = self._config.catalog.resolve(asked)
         if found is None:
-            raise of_refusal(Refusal(Reason.UNKNOWN_MODEL, asked))
+            raise of_refusal(Refusal(Reason.UNKNOWN_MODEL, asked, detail=self._config.catalog.near(asked)))
         return found[0].name
 
     async def _gone(self, names: list[str]) -> None:
@@ -161,9 +163,9 @@ class Admin:
         engine = model.engine
         failure = None
         if model.failure is not None:
-            at, end = model.failure
+            end = model.failure.exit
             failure = {
-                "at": self._clock(at, view.now),
+                "at": self._clock(model.failure.at, view.now),
                 "reason": str(end),
                 "exit": end.code,
                 "signal": end.signal,

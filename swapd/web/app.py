@@ -13,7 +13,7 @@ from swapd.web import errors
 from swapd.web.admin import Admin, Clock
 from swapd.web.errors import NOT_FOUND, WRONG_METHOD, Problem
 from swapd.web.gate import Config, Engines, Gate
-from swapd.web.limits import Doorkeeper
+from swapd.web.limits import BODY_LIMIT, Doorkeeper
 from swapd.web.models import Models
 from swapd.web.openai import Inference
 from swapd.web.upstream import Upstream
@@ -25,7 +25,8 @@ BACKLOG = 1024
 def create_app(gate: Gate, config: Config, engines: Engines, upstream: Upstream, clock: Clock) -> web.Application:
     """All doors. Body limits are our own (they change with the config), so aiohttp's is off."""
     app = web.Application(middlewares=[_word_errors], client_max_size=0)
-    for room in (Inference(gate, config, upstream), Models(gate), Admin(gate, config, engines, clock)):
+    app[BODY_LIMIT] = lambda: config.settings.limits.body
+    for room in (Inference(gate, config, upstream), Models(gate, config), Admin(gate, config, engines, clock)):
         app.add_routes(room.routes())
     return app
 
@@ -55,7 +56,9 @@ async def _word_errors(request: web.Request, handler: Handler) -> web.StreamResp
 class FrontDoor:
     """The listening side: aiohttp's server behind the doorkeeper, on sockets that the daemon opened."""
 
-    def __init__(self, app: web.Application, config: Config) -> None:
+    def __init__(self, app: web.Application, config: Config, most: int) -> None:
+        """``most``: connections that the process can hold, whatever the config says."""
+        self._most = most
         self._runner = web.AppRunner(
             app,
             handler_cancellation=True,  # a client that leaves must free its place at once
@@ -73,7 +76,7 @@ class FrontDoor:
         """Begin to accept."""
         await self._runner.setup()
         assert self._runner.server is not None
-        keeper = Doorkeeper(self._runner.server, lambda: self._config.settings.limits.connections)
+        keeper = Doorkeeper(self._runner.server, lambda: min(self._most, self._config.settings.limits.connections))
         loop = asyncio.get_running_loop()
         for sock in sockets:
             make = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 from urllib.parse import unquote
 
 import msgspec
@@ -21,14 +19,24 @@ class Peek(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(Peek).decode
+_split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_BAD = (msgspec.DecodeError, ValueError, RecursionError)
 
 
 def peek(body: bytes) -> Peek:
     """Look into a JSON body. Raises Problem (400) if it is not a JSON object, or ``model`` no string."""
     try:
         return _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Problem(BAD_REQUEST, f"cannot read the body as JSON: {error}") from None
+    except _BAD as error:
+        raise _unreadable(error) from None
+
+
+def wants_stream(body: bytes) -> bool:
+    """Whether a body, of whatever kind, asks for a stream."""
+    try:
+        return bool(_decode(body).stream)
+    except _BAD:
+        return False
 
 
 def name_of(found: Peek, query: Mapping[str, str], catalog: Catalog) -> str:
@@ -53,18 +61,28 @@ def split_path(rest: str, catalog: Catalog) -> tuple[str, str]:
     return unquote(parts[0]), "/" + "/".join(parts[1:])
 
 
-def edited(body: bytes, edits: list[Edits], model: str | None) -> bytes:
+def edited(body: bytes, edits: Sequence[Edits], model: str | None) -> bytes:
     """The body with the model's and the alias's edits applied in turn, and the engine's own name put in.
 
-    Untouched, to the byte, where there is nothing to edit.
+    Only the top-level keys are told apart; each value stays the bytes that it was. Raises Problem (400).
     """
-    if model is None and not any(edits):
-        return body
-    data: dict[str, Any] = json.loads(body)
+    try:
+        data = _split(body)
+    except _BAD as error:
+        raise _unreadable(error) from None
     for edit in edits:
         for key in edit.strip:
             data.pop(key, None)
-        data = {**edit.default, **data, **edit.set}
+        data = {**_raw(edit.default), **data, **_raw(edit.set)}
     if model is not None:
-        data["model"] = model
-    return json.dumps(data, separators=(",", ":")).encode()
+        data |= _raw({"model": model})
+    return msgspec.json.encode(data)
+
+
+def _raw(values: Mapping[str, object]) -> dict[str, msgspec.Raw]:
+    return {key: msgspec.Raw(msgspec.json.encode(value)) for key, value in values.items()}
+
+
+def _unreadable(error: Exception) -> Problem:
+    why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+    return Problem(BAD_REQUEST, f"cannot read the body as JSON: {why}")

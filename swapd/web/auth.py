@@ -7,12 +7,15 @@ import binascii
 import contextlib
 import hmac
 import ipaddress
+import socket
 
 from aiohttp import hdrs, web
+from yarl import URL
 
 from swapd.web.errors import INVALID_KEY, NOT_PERMITTED, Problem
 
-FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP")
+FORWARDED = ("forwarded", "x-forwarded-", "x-real-ip", "via", "cf-connecting-ip", "true-client-ip")
+"""How the headers begin that a proxy adds."""
 _SAFE = {hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS}
 
 
@@ -23,7 +26,7 @@ def check_operator(request: web.Request, admin_key: str | None) -> None:
     proves, and not a foreign web page that borrows the operator's browser.
     """
     if admin_key is not None:
-        if not any(hmac.compare_digest(key.encode(), admin_key.encode()) for key in keys(request)):
+        if not any(hmac.compare_digest(_bytes(key), _bytes(admin_key)) for key in keys(request)):
             raise Problem(
                 INVALID_KEY,
                 "cannot use the admin API: no or wrong key; send the config's admin.key as a Bearer token",
@@ -53,16 +56,37 @@ def keys(request: web.Request) -> list[str]:
 
 def is_local(request: web.Request) -> bool:
     """Whether the peer is this machine: a Unix socket, or loopback without a proxy's headers."""
-    if any(name in request.headers for name in FORWARDED):
+    if any(name.lower().startswith(FORWARDED) for name in request.headers):
         return False
-    peer = peer_address(request)
-    return peer == "" or ipaddress.ip_address(peer.partition("%")[0]).is_loopback
+    sock = request.transport.get_extra_info("socket") if request.transport is not None else None
+    if sock is None:
+        return False
+    if sock.family == socket.AF_UNIX:
+        return True
+    peer = peer_address(request)  # empty for a client that has reset already
+    return peer != "" and ipaddress.ip_address(peer.partition("%")[0]).is_loopback and _names_this_machine(request)
 
 
 def peer_address(request: web.Request) -> str:
-    """The peer's IP address, empty for a Unix socket."""
+    """The peer's IP address, empty for a Unix socket or a peer that is gone."""
     peer = request.transport.get_extra_info("peername") if request.transport is not None else None
     return str(peer[0]) if isinstance(peer, tuple) else ""
+
+
+def _names_this_machine(request: web.Request) -> bool:
+    """Whether the Host is one that nobody else can own: else a web page could rebind its own name to us."""
+    try:
+        host = URL(f"//{request.host}").host or ""
+        if host == "localhost" or host.endswith(".localhost"):
+            return True
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _bytes(key: str) -> bytes:
+    return key.encode("utf-8", "surrogateescape")
 
 
 def _foreign(request: web.Request) -> bool:

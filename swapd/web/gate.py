@@ -79,6 +79,10 @@ class Config(Protocol):
         """Everything else."""
 
     @property
+    def generation(self) -> int:
+        """Counts the configs that were taken over."""
+
+    @property
     def problems(self) -> Sequence[dict[str, Any]]:
         """What is wrong with the file since the last good one: ``file, line, column, key, message``."""
 

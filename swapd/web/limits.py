@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
-from swapd.web.errors import BAD_REQUEST, TOO_LARGE, Problem
+from swapd.web.errors import BAD_REQUEST, TOO_LARGE, Problem, respond
 
 BODY_IDLE = 60.0
 """Seconds without a byte after which a half-sent body is given up."""
+LARGE = 1 << 20
+"""Bytes from which on a body is worked at in a thread."""
+BODY_LIMIT: web.AppKey[Callable[[], int]] = web.AppKey("body_limit")
+T = TypeVar("T")
 _NO_ROOM = (
     b'{"error": {"message": "cannot accept the connection: limits.connections is reached", '
     b'"type": "overloaded_error", "param": null, "code": "queue_full"}}'
@@ -42,14 +47,34 @@ async def read_body(request: web.Request, limit: int) -> bytes:
                 chunks.append(chunk)
     except TimeoutError:
         raise Problem(BAD_REQUEST, f"cannot read the body: no byte for {BODY_IDLE:g} s") from None
-    return _inflate(b"".join(chunks), request.headers.get("Content-Encoding", ""), limit)
+    body, encoding = b"".join(chunks), request.headers.get("Content-Encoding", "").lower()
+    if encoding in ("", "identity"):
+        return body
+    return await off_loop(_inflate, body, encoding, limit)
+
+
+async def off_loop(work: Callable[..., T], body: bytes, *more: Any) -> T:
+    """Do ``work`` on a body: a large one in a thread, so that no stream stands still meanwhile."""
+    if len(body) < LARGE:
+        return work(body, *more)
+    return await asyncio.to_thread(work, body, *more)
+
+
+async def expect(request: web.Request) -> web.StreamResponse | None:
+    """``Expect: 100-continue``: nobody is invited to send what will be refused."""
+    if request.headers["Expect"].lower() != "100-continue":
+        return respond(Problem(BAD_REQUEST, "cannot do what the request expects: only 100-continue is known"))
+    limit = request.app[BODY_LIMIT]()
+    if request.content_length is not None and request.content_length > limit:
+        return respond(_too_large(limit))
+    if request.version >= HttpVersion11 and request.transport is not None:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    return None
 
 
 def _inflate(body: bytes, encoding: str, limit: int) -> bytes:
     """Undo gzip or deflate: the engines do not, and a zip bomb must not get past the limit."""
-    if encoding.lower() in ("", "identity"):
-        return body
-    if encoding.lower() not in ("gzip", "deflate"):
+    if encoding not in ("gzip", "deflate"):
         raise Problem(BAD_REQUEST, f"cannot read the body: unknown Content-Encoding '{encoding}'")
     inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
     try:
@@ -58,6 +83,8 @@ def _inflate(body: bytes, encoding: str, limit: int) -> bytes:
         raise Problem(BAD_REQUEST, f"cannot read the body: {error}") from None
     if len(plain) > limit:
         raise _too_large(limit)
+    if not inflater.eof or inflater.unused_data:
+        raise Problem(BAD_REQUEST, "cannot read the body: its compressed data is cut short or too long")
     return plain
 
 
@@ -86,6 +113,6 @@ class Doorkeeper:
 
 class _TurnedAway(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        transport.write(_TURN_AWAY)
-        transport.close()
+        door = cast(asyncio.WriteTransport, transport)  # uvloop's is no subclass of asyncio's
+        door.write(_TURN_AWAY)
+        door.close()

@@ -9,7 +9,7 @@ from aiohttp import web
 from swapd.core.refusal import Reason, Refusal
 from swapd.core.view import ModelView
 from swapd.web.errors import of_refusal
-from swapd.web.gate import Gate
+from swapd.web.gate import Config, Gate
 
 CREATED = 1_700_000_000
 """Clients want a ``created``; ours is the same for every model and for ever, so that it never confuses a cache."""
@@ -18,8 +18,9 @@ CREATED = 1_700_000_000
 class Models:
     """The handlers."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Gate, config: Config) -> None:
         self._gate = gate
+        self._config = config
 
     def routes(self) -> list[web.RouteDef]:
         """The route table of this module."""
@@ -46,7 +47,7 @@ class Models:
         for model in self._gate.view().models.values():
             if name == model.spec.name or name in model.aliases:
                 return web.json_response(entry(name, model))
-        raise of_refusal(Refusal(Reason.UNKNOWN_MODEL, name))
+        raise of_refusal(Refusal(Reason.UNKNOWN_MODEL, name, detail=self._config.catalog.near(name)))
 
 
 def entry(name: str, model: ModelView) -> dict[str, Any]:

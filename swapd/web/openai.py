@@ -8,14 +8,13 @@ from dataclasses import replace
 from aiohttp import web
 
 from swapd.core.refusal import Exit, Reason, Refusal, Refused
-from swapd.core.spec import Spec
 from swapd.web import asked
 from swapd.web.auth import peer_address
 from swapd.web.errors import FIRST_BYTE_LATE, Problem, of_refusal
-from swapd.web.gate import Config, Gate
+from swapd.web.gate import Config, Gate, Lease
 from swapd.web.headers import upstream_headers
-from swapd.web.limits import read_body
-from swapd.web.relay import Outbound, relay
+from swapd.web.limits import expect, off_loop, read_body
+from swapd.web.relay import REVOKED, Outbound, relay
 from swapd.web.upstream import EngineBroke, FirstByteLate, Upstream
 
 ROUTES = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/rerank")
@@ -42,8 +41,8 @@ class Inference:
         """The route table of this module."""
         spellings = [*ROUTES, *ALSO]
         return [
-            *(web.post(path, self.by_body) for path in spellings),
-            web.route("*", "/upstream/{rest:.+}", self.by_path),
+            *(web.post(path, self.by_body, expect_handler=expect) for path in spellings),
+            web.route("*", "/upstream/{rest:.+}", self.by_path, expect_handler=expect),
         ]
 
     async def by_body(self, request: web.Request) -> web.StreamResponse:
@@ -56,7 +55,7 @@ class Inference:
         headers = upstream_headers(request.headers)
         headers["Content-Type"] = "application/json"
         out = Outbound("POST", target, headers, body, streams=bool(found.stream))
-        return await self._answer(request, name, self._edit(name, out))
+        return await self._answer(request, name, await self._edit(name, out))
 
     async def by_path(self, request: web.Request) -> web.StreamResponse:
         """Anything at all, to the engine of the model that the path names, unchanged."""
@@ -69,18 +68,20 @@ class Inference:
             path + (f"?{query}" if query else ""),
             upstream_headers(request.headers),
             body,
-            streams=b'"stream"' in (body or b""),
+            streams=asked.wants_stream(body or b""),
         )
         return await self._answer(request, name, out)
 
-    def _edit(self, name: str, out: Outbound) -> Outbound:
+    async def _edit(self, name: str, out: Outbound) -> Outbound:
         resolved = self._config.catalog.resolve(name)
         if resolved is None or out.body is None:
             return out  # the gate will say that there is no such model
         spec, alias = resolved
         service = spec.terms.service
-        edits = [service.edits, *([alias.edits] if alias else [])]
-        return replace(out, body=asked.edited(out.body, edits, service.upstream_model))
+        edits = [edit for edit in (service.edits, alias.edits if alias else None) if edit]
+        if not edits and service.upstream_model is None:
+            return out  # untouched, to the byte
+        return replace(out, body=await off_loop(asked.edited, out.body, edits, service.upstream_model))
 
     async def _answer(self, request: web.Request, name: str, out: Outbound) -> web.StreamResponse:
         """Hold an engine and relay; again, after a pause, if the engine breaks before its first byte."""
@@ -89,22 +90,24 @@ class Inference:
         while True:
             try:
                 async with self._gate.lease(name, client) as lease:
-                    spec = lease.spec
+                    held = lease
                     return await relay(request, lease, out, self._upstream)
             except Refused as refused:
                 raise of_refusal(refused.refusal) from None
             except FirstByteLate as late:
-                text = f"cannot get an answer for model '{name}': {late} (timeouts.first_byte)"
-                raise Problem(FIRST_BYTE_LATE, text) from None
+                raise Problem(FIRST_BYTE_LATE, f"cannot get an answer for model '{name}': {late}") from None
             except EngineBroke as broke:
-                retry = spec.terms.service.retry
-                if tries == retry.attempts:
-                    raise self._died(spec, str(broke)) from None
+                retry = held.spec.terms.service.retry
+                # A revoked one was taken away on purpose: to ask again would undo the operator's unload.
+                if held.revoked or tries == retry.attempts:
+                    raise self._died(held, str(broke)) from None
                 tries += 1
                 await asyncio.sleep(retry.backoff)
 
-    def _died(self, spec: Spec, why: str) -> Problem:
-        """The engine's own end says more than the broken socket, where it is known already."""
-        model = self._gate.view().models.get(spec.name)
-        failure = model.failure[1] if model is not None and model.failure is not None else None
-        return of_refusal(Refusal(Reason.ENGINE_DIED, spec.name, failure or Exit(reason=why)))
+    def _died(self, lease: Lease, why: str) -> Problem:
+        """The run's own end says more than the broken socket, where it is known already."""
+        end = Exit(reason=REVOKED if lease.revoked else why)
+        model = self._gate.view().models.get(lease.spec.name)
+        if model is not None and model.failure is not None and model.failure.run == lease.run:
+            end = model.failure.exit
+        return of_refusal(Refusal(Reason.ENGINE_DIED, lease.spec.name, end))

@@ -24,6 +24,7 @@ from swapd.core.spec import Timeouts
 
 KEEP_ALIVE = 2.5
 """Seconds an idle connection is kept: half of llama-server's own 5 s."""
+LONGEST_HEADER = 32768
 _BROKEN = (aiohttp.ClientConnectionError, ConnectionError)
 
 
@@ -100,10 +101,11 @@ class Upstream:
         A connection that was reused and found dead before the first byte is tried once more on a fresh one:
         the engine had closed it, it never saw the request.
         """
+        bound, name = _first_byte(bounds)
         for _ in range(2):
             trace = SimpleNamespace(reused=False)
             try:
-                async with asyncio.timeout(bounds.first_byte):
+                async with asyncio.timeout(bound):
                     return await line.session.request(
                         method,
                         url,
@@ -116,10 +118,12 @@ class Upstream:
             except aiohttp.ConnectionTimeoutError as error:
                 raise EngineBroke(f"no connection to the engine within {bounds.connect:g} s") from error
             except _BROKEN as error:
-                if not trace.reused:
+                if not trace.reused or line.session.closed:
                     raise EngineBroke(str(error) or type(error).__name__) from error
             except TimeoutError as error:
-                raise FirstByteLate(f"no byte from the engine for {bounds.first_byte:g} s") from error
+                raise FirstByteLate(f"no byte from the engine within {bound:g} s (timeouts.{name})") from error
+            except aiohttp.ClientError as error:
+                raise EngineBroke(f"the engine does not speak HTTP: {error}") from error
         raise EngineBroke("two connections in a row were closed by the engine")
 
     async def busy_slots(self, endpoint: Endpoint, run: RunId) -> int | None:
@@ -149,12 +153,21 @@ class Upstream:
         tasks.spawn(line.session.close(), name=f"close sockets to {run}")
 
 
+def _first_byte(bounds: Timeouts) -> tuple[float | None, str]:
+    """How long to wait for the first byte, and the key of the config that says so."""
+    if bounds.total is not None and (bounds.first_byte is None or bounds.total < bounds.first_byte):
+        return bounds.total, "total"
+    return bounds.first_byte, "first_byte"
+
+
 def _open_line() -> Line:
     return Line(
         aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE, use_dns_cache=False),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
+            max_line_size=LONGEST_HEADER,
+            max_field_size=LONGEST_HEADER,
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
             trace_configs=[_note_reuse()],
         )

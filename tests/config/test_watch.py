@@ -44,11 +44,11 @@ class Seen:
 
 @asynccontextmanager
 async def watching(paths: Callable[[], list[Path]]) -> AsyncIterator[Seen]:
-    """A watcher that is known to hear: it reported an edit of the first path."""
+    """A watcher that is known to hear: it reported its beginning, and an edit of the first path."""
     seen = Seen()
     task = spawn(watch(paths, seen.changed), "watch")
-    await asyncio.sleep(0)
     try:
+        await seen.once()
         append(paths()[0])
         await seen.once()
         yield seen

@@ -82,7 +82,7 @@ def test_an_unknown_model_is_refused_and_close_names_are_suggested() -> None:
     play.orders("refuse 1: UNKNOWN_MODEL", "refuse 2: UNKNOWN_MODEL", "refuse 3: UNKNOWN_MODEL")
     assert str(play.refusals[1]) == "cannot find model 'qwen-code'; did you mean 'qwen-coder'?"
     assert str(play.refusals[2]) == "cannot find model 'gpt-4'; did you mean 'gpt-4o'?"
-    assert str(play.refusals[3]) == "cannot find model 'zzz'"
+    assert str(play.refusals[3]) == "cannot find model 'zzz'; GET /v1/models lists what there is"
 
 
 def test_what_can_never_fit_is_refused_at_once_with_the_arithmetic() -> None:

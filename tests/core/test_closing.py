@@ -14,7 +14,8 @@ def test_closing_refuses_who_waits_and_who_asks_stops_the_idle_and_drains_the_bu
         "drain a#1: shutdown",
         "terminate b#1: shutdown",
     )
-    play.asks("a", 4).orders("refuse 4: CLOSING")
+    play.asks("a", 4).asks("zzz", 5).orders("refuse 4: CLOSING", "refuse 5: CLOSING")
+    assert play.refusals[4].retry_after == 5.0
     play.leaves(1).orders("terminate a#1: shutdown")
     play.exits("a#1").exits("b#1").silence()
     assert play.scheduler.view(play.now).quiet

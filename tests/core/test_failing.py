@@ -37,7 +37,7 @@ def test_during_the_rest_nobody_waits_and_afterwards_who_asks_starts_it_again() 
     play = failed(Play("a"), 1)
     play.after(0.25).asks("a", 1).orders("refuse 1: UNAVAILABLE")
     refusal = play.refusals[1]
-    assert refusal.detail == "1 failures in a row, the last 0 s ago; next try in 1 s"
+    assert refusal.detail == "its engine failed, 0 s ago; next try in 1 s"
     assert (refusal.retry_after, refusal.exit) == (1.0, Exit(code=1, log=("out of memory",)))
     play.sleeps().silence()
     assert (play.now, play.state("a")) == (1.0, "cold")
@@ -67,7 +67,7 @@ def test_a_failed_model_is_refused_until_its_cool_down_and_then_begins_anew() ->
     play = failed(Play("a"), 5)
     play.after(10).asks("a", 1).orders("refuse 1: UNAVAILABLE")
     assert play.refusals[1].retry_after == 290.0
-    assert play.refusals[1].detail == "5 failures in a row, the last 10 s ago; next try in 290 s"
+    assert play.refusals[1].detail == "its engine failed 5 times in a row, 10 s ago; next try in 290 s"
     play.sleeps().asks("a", 2).exits("a#6").orders(START.format(6), "refuse 2: START_FAILED")
     assert play.due() == play.now + 1.0
 

@@ -92,6 +92,17 @@ def test_a_busy_engine_or_one_that_is_waited_for_is_dearer_than_all_idle_ones_to
     assert policy.price(book, asked, 0.0) > 500 * idle
 
 
+def test_a_grant_to_one_of_its_quantum_does_not_change_the_price_and_any_other_raises_it() -> None:
+    book, one = Book(), engine("a")
+    one.owed = {Ticket(1), Ticket(2)}
+    one.leases = {Ticket(1)}
+    before = policy.price(book, one, 9.0)
+    one.leases.add(Ticket(2))
+    assert policy.price(book, one, 9.0) == before
+    one.leases.add(Ticket(3))
+    assert policy.price(book, one, 9.0) > before
+
+
 # -- room ------------------------------------------------------------------------------------------------
 
 

@@ -117,6 +117,12 @@ def test_the_operators_load_starts_a_model_and_evicts_for_it() -> None:
     assert play.state("b") == "ready"
 
 
+def test_a_load_that_fails_is_wished_no_more() -> None:
+    play = Play("a").loads("a").exits("a#1").orders("spawn a#1: load by the operator")
+    play.after(1000).ticks().silence()
+    assert play.state("a") == "cold"
+
+
 def test_a_load_wish_can_lose_patience_as_a_caller_can() -> None:
     play = Play("a", "b").up("a")
     play.asks("a", 1).loads("b").orders("grant 1 on a#1")

@@ -91,6 +91,14 @@ def test_the_same_holds_for_room_that_several_must_make() -> None:
     play.exits("b#1").orders("spawn wide#1: asked for (1 waiting)")
 
 
+def test_room_on_its_way_to_the_first_in_line_is_not_lost_to_one_whose_waiting_grows_faster() -> None:
+    play = Play("a", "quick", model("wide", cost={"engines": 2}), budget=2).up("quick", load=0.1).up("a")
+    play.unloads("a").unloads("quick").exits("quick#1").forgets()
+    play.asks("wide", 1).after(1).asks("quick", 2).silence()
+    play.after(5).ticks().silence()
+    play.exits("a#1").orders("spawn wide#1: asked for (1 waiting)")
+
+
 def test_room_made_for_one_who_left_is_free_for_all() -> None:
     play = Play("a", "b", "c").up("a").after(3)
     play.asks("b", 1).asks("c", 2).orders("terminate a#1: makes room for b")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from swapd.core.book import Failure
 from swapd.core.engine import RunId, State
 from swapd.core.view import EngineView
 from tests.core.play import DIED, Play, endpoint, model, run_id
@@ -35,7 +36,7 @@ def test_a_model_from_start_to_idle() -> None:
 def test_a_failure_is_remembered_with_its_time_and_a_resting_house_is_quiet() -> None:
     play = Play("a").asks("a", 1).after(3).exits("a#1").forgets()
     view = play.scheduler.view(play.now)
-    assert (view.models["a"].state, view.models["a"].failure) == ("backoff", (3.0, DIED))
+    assert (view.models["a"].state, view.models["a"].failure) == ("backoff", Failure(RunId("a", 1), 3.0, DIED))
     assert (view.quiet, view.used) == (True, {"engines": 0})
 
 

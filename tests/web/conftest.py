@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import uvloop
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
@@ -25,6 +26,12 @@ from swapd.dispatch import Lease
 from swapd.doors import open_sockets, url_of
 from swapd.web.app import FrontDoor, create_app
 from swapd.web.upstream import Upstream
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Any]:
+    """Both loops: their transports differ in what they tell of a peer, and in what class they are."""
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
 class FakeGate:
@@ -76,6 +83,7 @@ class FakeGate:
 class FakeConfig:
     catalog: Catalog
     settings: Settings = field(default_factory=Settings)
+    generation: int = 1
     problems: list[dict[str, Any]] = field(default_factory=list)
     outcome: dict[str, Any] = field(default_factory=lambda: {"generation": 2, "added": ["x"]})
 
@@ -163,7 +171,7 @@ async def hall() -> AsyncIterator[Callable[[EngineHandler], Awaitable[Hall]]]:
         for name in known.models:
             upstream.hear(EngineReady(RunId(name, 1), gate.endpoint), ())
         front = create_app(gate, config, FakeEngines(), upstream, lambda at, now: "2026-01-01T00:00:00Z")
-        door = FrontDoor(front, config)
+        door = FrontDoor(front, config, 1 << 20)
         sockets = open_sockets([Address("127.0.0.1", 0)])
         await door.open(sockets)
         client = aiohttp.ClientSession(url_of(sockets[0]), auto_decompress=False)

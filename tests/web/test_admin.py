@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 
 import pytest
@@ -132,3 +133,34 @@ async def test_logs_are_text_and_can_be_followed(hall):
     followed = await (await front.client.get("/admin/logs/alpha?tail=1&follow=1")).text()
     assert followed == "three\nfour\n"
     assert (await front.client.get("/admin/logs/alpha?tail=x")).status == 400
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example"])
+async def test_without_a_key_a_name_that_somebody_could_rebind_is_not_this_machine(hall, host):
+    front = await hall(nothing)
+    headers = {"Host": f"{host}:{front.port}", "Origin": f"http://{host}:{front.port}"}
+    assert (await front.client.get("/admin/status", headers=headers)).status == 403
+    assert (await front.client.post("/admin/models/alpha/unload", headers=headers)).status == 403
+    assert front.gate.posted == []
+
+
+@pytest.mark.parametrize("host", ["localhost", "swapd.localhost:1", "127.0.0.1", "[::1]:9292"])
+async def test_without_a_key_this_machine_may_be_called_by_its_own_names(hall, host):
+    front = await hall(nothing)
+    assert (await front.client.get("/admin/status", headers={"Host": host})).status == 200
+
+
+async def test_a_key_of_odd_bytes_is_a_wrong_key(hall):
+    front = await hall(nothing)
+    front.config.settings = Settings(admin_key="right")
+    reader, writer = await asyncio.open_connection("127.0.0.1", front.port)
+    writer.write(b"GET /admin/status HTTP/1.1\r\nHost: x\r\nx-api-key: \xff\r\n\r\n")
+    assert b"401" in await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+
+
+@pytest.mark.parametrize("name", ["X-Forwarded-Port", "Via", "CF-Connecting-IP", "forwarded"])
+async def test_whatever_a_proxy_adds_makes_a_request_foreign(hall, name):
+    front = await hall(nothing)
+    assert (await front.client.get("/admin/status", headers={name: "x"})).status == 403

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 
@@ -35,7 +36,7 @@ async def test_json_is_accepted_whatever_the_content_type_says(hall):
     assert answer.status == 200
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"model": 7}', b'"x"', b"\xff\xfe"])
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"model": 7}', b'"x"', b"\xff\xfe", b"[" * 100_000])
 async def test_a_body_that_is_no_json_object_is_a_400_and_disturbs_nobody(hall, body):
     front = await hall(echo)
     answer = await front.client.post(ROUTES[0], data=body)
@@ -73,6 +74,17 @@ async def test_an_upstream_model_and_defaults_are_put_in(hall):
     front = await hall(echo)
     answer = await front.client.post(ROUTES[0], json={"model": "org/beta", "n": 1})
     assert json.loads((await answer.json())["body"]) == {"top_k": 5, "model": "Org/Real", "n": 1}
+
+
+async def test_an_edit_leaves_every_other_value_the_bytes_that_it_was(hall):
+    front = await hall(echo)
+    huge = "9" * 5000
+    body = f'{{"model": "alpha:cold", "a": 1e999, "b": {huge}, "c": {{"x":  [1.0, "\\u00e9"]}}}}'.encode()
+    answer = await front.client.post(ROUTES[0], data=body)
+    text = (await answer.json())["body"]
+    assert '"a":1e999' in text
+    assert huge in text
+    assert '{"x":  [1.0, "\\u00e9"]}' in text
 
 
 async def test_a_compressed_body_is_undone_for_the_engine(hall):
@@ -163,3 +175,49 @@ async def test_an_unknown_model_is_a_404(hall):
     front = await hall(echo)
     answer = await front.client.get("/v1/models/nope")
     assert (answer.status, (await error_of(answer))["code"]) == (404, "model_not_found")
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-9], lambda b: b + b])
+async def test_a_compressed_body_that_is_not_whole_is_a_400(hall, damage):
+    front = await hall(echo)
+    packed = damage(gzip.compress(b'{"model": "alpha"}'))
+    answer = await front.client.post(ROUTES[0], data=packed, headers={"Content-Encoding": "gzip"})
+    assert answer.status == 400
+
+
+async def test_nobody_is_invited_to_send_what_will_be_refused(hall):
+    front = await hall(echo)
+    front.limit(body=1000)
+    reader, writer = await asyncio.open_connection("127.0.0.1", front.port)
+    head = b"POST %s HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+    writer.write(head % (ROUTES[0].encode(), 5000))
+    assert b"413" in await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+    reader, writer = await asyncio.open_connection("127.0.0.1", front.port)
+    writer.write(head % (ROUTES[0].encode(), 18))
+    assert b"100 Continue" in await reader.readline()
+    await reader.readline()
+    writer.write(b'{"model": "alpha"}')
+    assert b"200" in await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+
+
+@pytest.mark.parametrize(("body", "kept"), [(b'{"stream": true}', 0), (b'{"stream": false}', 1), (b"x", 1)])
+async def test_upstream_knows_a_stream_by_what_the_body_asks(hall, body, kept):
+    working = asyncio.Event()
+
+    async def engine(request):
+        working.set()
+        await asyncio.Event().wait()
+
+    front = await hall(engine)
+    asking = asyncio.ensure_future(front.client.post("/upstream/alpha/completion", data=body))
+    await working.wait()
+    asking.cancel()
+    async with asyncio.timeout(1):
+        await front.gate.released.wait()
+    assert len(front.gate.kept) == kept
+    for keeper in front.gate.kept:
+        keeper.close()

@@ -224,6 +224,7 @@ async def test_a_late_first_byte_is_a_504(hall):
     answer = await front.client.post(CHAT, json={"model": "hasty"})
     assert answer.status == 504
     assert (await answer.json())["error"]["code"] == "engine_timeout"
+    front.gate.kept[0].close()
 
 
 async def test_a_stream_that_falls_silent_is_ended_with_an_error(hall):
@@ -266,6 +267,99 @@ async def test_an_http_1_0_client_is_served(hall):
     writer.write(b"POST %s HTTP/1.0\r\nContent-Length: %d\r\n\r\n%s" % (CHAT.encode(), len(body), body))
     head, _, text = (await reader.read()).partition(b"\r\n\r\n")
     writer.close()
+    await writer.wait_closed()
     assert b"200 OK" in head
     assert b"chunked" not in head.lower()
     assert json.loads(text)["path"] == CHAT
+
+
+async def test_an_http_1_0_client_sees_that_a_body_was_cut(hall):
+    async def engine(request):
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"half")
+        request.transport.abort()
+        return response
+
+    front = await hall(engine)
+    reader, writer = await asyncio.open_connection("127.0.0.1", front.port)
+    writer.write(b"GET /upstream/alpha/cut HTTP/1.0\r\n\r\n")
+    with pytest.raises(ConnectionResetError):
+        await reader.read()
+    writer.close()
+
+
+async def test_a_cut_sse_answer_of_a_known_length_is_broken_off(hall):
+    async def engine(request):
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        response.content_length = 1000
+        await response.prepare(request)
+        await response.write(b"data: 1\n\n")
+        request.transport.abort()
+        return response
+
+    front = await hall(engine)
+    with pytest.raises(aiohttp.ClientError):
+        answer = await front.client.post(CHAT, json={"model": "alpha", "stream": True})
+        await answer.read()
+
+
+async def test_a_revoke_before_the_first_byte_is_a_502_and_is_not_asked_again(hall):
+    working = asyncio.Event()
+
+    async def engine(request):
+        if request.path == CHAT and front.gate.leases[1:]:
+            working.set()
+            await asyncio.Event().wait()
+        return web.json_response({})
+
+    front = await hall(engine)
+    assert (await front.client.post(CHAT, json={"model": "alpha"})).status == 200  # so that a connection is pooled
+    asking = asyncio.ensure_future(front.client.post(CHAT, json={"model": "alpha"}))
+    await working.wait()
+    front.gate.leases[1].revoked = True
+    front.hear(Ticked(), Revoke(Ticket(2), RunId("alpha", 1)))
+    answer = await asking
+    assert answer.status == 502
+    assert "drain was overdue" in (await answer.json())["error"]["message"]
+    assert len(front.gate.asked) == 2
+
+
+async def test_a_client_that_reads_no_more_loses_its_place_and_the_engine_is_not_blamed(hall):
+    async def engine(request):
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(400):
+            await response.write(bytes(1 << 18))
+        return response
+
+    front = await hall(engine)
+    _, writer = await asyncio.open_connection("127.0.0.1", front.port, limit=1024)
+    writer.transport.pause_reading()
+    writer.write(b"GET /upstream/hasty/flood HTTP/1.1\r\nHost: x\r\n\r\n")
+    async with asyncio.timeout(5):
+        await front.gate.released.wait()
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_an_engine_that_speaks_no_http_is_a_502(hall):
+    async def engine(request):
+        request.transport.write(b"SSH-2.0-hello\r\n\r\n")
+        request.transport.close()
+        return web.Response()
+
+    front = await hall(engine)
+    answer = await front.client.post(CHAT, json={"model": "hasty"})
+    assert (answer.status, (await answer.json())["error"]["code"]) == (502, "engine_died")
+
+
+async def test_a_request_whose_first_byte_was_late_keeps_its_slot_until_it_is_idle(hall):
+    async def engine(request):
+        await asyncio.Event().wait()
+        return web.Response()
+
+    front = await hall(engine)
+    assert (await front.client.post(CHAT, json={"model": "hasty"})).status == 504
+    (keeper,) = front.gate.kept
+    keeper.close()
