@@ -13,6 +13,7 @@ The floor plan::
     dispatch.py the desk      post(event) -> perform(commands), lease(model), one timer
     core/       the study     pure: Scheduler.handle(event, now) -> commands. No clock, no I/O, no asyncio
     engines/    engine room   processes, probes, ports, logs: everything that starts, signals or watches
+    machine/    meters        what a model file says it will take
     config/     library       YAML -> Catalog + Settings, or every problem at once; watches for edits
     journal.py  the diary     hears (event, commands) and prints each decision once
     cli/        porch         one small module a verb; rich tables; an HTTP client for the admin doors
@@ -20,7 +21,7 @@ The floor plan::
     tasks.py    the one create_task: named, referenced, a crash is reported
 
 Who may import whom (a test enforces it): ``core`` imports only the standard library. ``config``,
-``engines``, ``web``, ``dispatch`` and ``journal`` import ``core`` and ``tasks``, never each other; what they
+``engines``, ``machine``, ``web``, ``dispatch`` and ``journal`` import ``core`` and ``tasks``, never each other; what they
 need sideways comes in as an argument typed by a small ``Protocol`` beside its user. ``daemon`` is the only
 wiring; ``cli`` may wire rooms together for offline verbs (``check``, ``demo``).
 """

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent / "swapd"
 MODULES = sorted(ROOT.rglob("*.py"))
-ROOMS = ("core", "config", "engines", "web", "cli")
+ROOMS = ("core", "config", "engines", "machine", "web", "cli")
 PORCH = {"cli", "daemon", "reload", "__main__"}
 """These may wire rooms together."""
 HOMES = {

@@ -17,6 +17,8 @@ from swapd.config import Loaded
 from swapd.core.spec import Catalog, Spec
 from swapd.engines.binaries import find_binary
 from swapd.engines.resolve import resolve, threads
+from swapd.machine.estimate import estimate
+from swapd.machine.gguf import BadGguf
 
 PORT = "<port>"
 """Stands for the port, which is picked when the engine starts."""
@@ -60,11 +62,23 @@ def _model(spec: Spec, aliases: list[str], values: dict[str, str]) -> dict[str, 
         "aliases": aliases,
         "command": list(resolve(spec.launch, values)),
         "needs": dict(spec.terms.cost),
+        "memory": _memory(spec.launch.argv),
         "ttl": None if stay.pinned else stay.ttl,
         "concurrency": spec.terms.concurrency,
         "pinned": stay.pinned,
         "preload": stay.preload or stay.pinned,
     }
+
+
+def _memory(argv: tuple[str, ...]) -> str | None:
+    """What the model will take, told from its file's header; or why that cannot be told."""
+    try:
+        found = estimate(argv)
+    except OSError:
+        return None  # missing: there is a warning already
+    except BadGguf as error:
+        return str(error)
+    return f"about {found}" if found is not None else None
 
 
 def as_data(loaded: Loaded, models: list[dict[str, Any]]) -> dict[str, Any]:
@@ -109,6 +123,7 @@ def _show_model(console: Console, model: dict[str, Any]) -> None:
         "command": command,
         "aliases": ", ".join(model["aliases"]),
         "needs": ", ".join(f"{name} {quantity(amount)}" for name, amount in model["needs"].items()),
+        "memory": model["memory"],
         "ttl": stays + (" (preloaded)" if model["preload"] and not model["pinned"] else ""),
     }
     console.line(model["name"], style="bold")

@@ -27,9 +27,8 @@ DIED = Exit(code=1, log=("out of memory",))
 def model(name: str, *, argv: str = "", **terms: Any) -> Spec:
     """A spec with one-word terms: ttl, pinned, preload go to Stay; start, stop, drain to Bounds."""
     stay = {key: terms.pop(key) for key in ("ttl", "pinned", "preload") if key in terms}
-    bounds = {key: terms.pop(key) for key in ("start", "grace", "drain") if key in terms}
-    if "grace" in bounds:
-        bounds["stop"] = bounds.pop("grace")
+    words = {"start": "start", "grace": "stop", "drain": "drain"}
+    bounds = {words[key]: terms.pop(key) for key in words if key in terms}
     terms.setdefault("cost", {"engines": 1})
     return Spec(name, Launch((argv or name,)), Terms(stay=Stay(**stay), bounds=Bounds(**bounds), **terms))
 

@@ -91,7 +91,7 @@ def quiets_down(world: World) -> None:
 
 def bound(world: World) -> float:
     """Before a ticket out of patience at most every other one has its turn, each turn a whole swap."""
-    swap = TERMS["start"] + LOAD + TERMS["drain"] + TERMS["grace"] + 4 * KILL_AGAIN
+    swap: float = TERMS["start"] + LOAD + TERMS["drain"] + TERMS["grace"] + 4 * KILL_AGAIN
     return PATIENCE + world.most * (swap + world.most * SERVICE)
 
 

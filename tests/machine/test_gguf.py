@@ -1,0 +1,111 @@
+"""The header walk: quick on a large vocabulary, unimpressed by files that lie."""
+
+from __future__ import annotations
+
+import struct
+import time
+
+import gguf
+import pytest
+
+from swapd.machine.gguf import BadGguf, parts, read
+from tests.tiny_gguf import write_set
+
+
+def write(path, **values):
+    """A GGUF with a header and no tensors."""
+    writer = gguf.GGUFWriter(path, "llama")
+    for name, value in values.items():
+        key = f"llama.{name}"
+        if isinstance(value, list):
+            writer.add_array(key, value)
+        else:
+            writer.add_uint32(key, value)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    return path
+
+
+def test_what_a_writer_wrote_is_read(tmp_path):
+    header = read(write(tmp_path / "x.gguf", block_count=3, head_counts=[4, 8, 4]))
+    assert header.arch == "llama"
+    assert header.get("block_count") == 3
+    assert header.get("head_counts") == [4, 8, 4]
+    assert header.get("nothing") is None
+    assert header.size == (tmp_path / "x.gguf").stat().st_size
+
+
+def test_the_tiny_models_are_read(tmp_path):
+    folder = write_set(tmp_path)
+    assert {read(path).arch for path in folder.glob("*.gguf")} == {"llama", "bert"}
+    assert read(folder / "alpha.gguf").tensors > 10
+
+
+def test_a_large_vocabulary_is_stepped_over_and_not_kept(tmp_path):
+    path = write(tmp_path / "x.gguf", tokens=[f"token {n}" for n in range(262_144)], block_count=7)
+    begun = time.perf_counter()
+    header = read(path)
+    assert time.perf_counter() - begun < 2  # a reader that decodes them takes 16
+    assert header.get("tokens") is None
+    assert header.get("block_count") == 7
+
+
+@pytest.mark.parametrize("keep", [0, 3, 10, 23, 24, 40, 60])
+def test_a_file_cut_short_is_named(tmp_path, keep):
+    path = write(tmp_path / "x.gguf", block_count=3, tokens=["a"] * 2000)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(BadGguf, match="cut short"):
+        read(path)
+
+
+def test_another_kind_of_file_is_named(tmp_path):
+    path = tmp_path / "x.gguf"
+    path.write_bytes(b"PK\3\4" + bytes(100))
+    with pytest.raises(BadGguf, match="not a GGUF file"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("version", "tensors", "pairs", "word"),
+    [(1, 0, 0, "version 1"), (3, 0, 1 << 60, "claims"), (3, 1 << 60, 0, "claims"), (3, 0, 5, "cut short")],
+)
+def test_a_header_that_lies_is_not_believed(tmp_path, version, tensors, pairs, word):
+    path = tmp_path / "x.gguf"
+    path.write_bytes(b"GGUF" + struct.pack("<IQQ", version, tensors, pairs) + bytes(4))
+    with pytest.raises(BadGguf, match=word):
+        read(path)
+
+
+@pytest.mark.parametrize("count", [1 << 62, (1 << 64) - 8])
+@pytest.mark.parametrize("kind", [4, 8])
+def test_an_array_that_claims_to_be_endless_is_cut_short(tmp_path, kind, count):
+    path = tmp_path / "x.gguf"
+    pair = struct.pack("<Q1sIIQ", 1, b"k", 9, kind, count)
+    path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + pair + bytes(64))
+    with pytest.raises(BadGguf, match="cut short"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    "pair", [struct.pack("<Q1sI", 1, b"k", 77), struct.pack("<Q1sIIQ", 1, b"k", 9, 9, 1 << 20)]
+)
+def test_a_value_of_no_known_type_is_named(tmp_path, pair):
+    path = tmp_path / "x.gguf"
+    path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + pair + bytes(64))
+    with pytest.raises(BadGguf, match="cannot read the header"):
+        read(path)
+
+
+def test_arrays_within_arrays_do_not_go_on_for_ever(tmp_path):
+    path = tmp_path / "x.gguf"
+    nested = struct.pack("<IQ", 9, 1) * 5000
+    path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + struct.pack("<Q1sI", 1, b"k", 9) + nested)
+    with pytest.raises(BadGguf):
+        read(path)
+
+
+def test_a_split_model_is_all_of_its_parts(tmp_path):
+    second = tmp_path / "m-00002-of-00003.gguf"
+    assert [path.name for path in parts(second)] == [f"m-0000{n}-of-00003.gguf" for n in (1, 2, 3)]
+    assert parts(tmp_path / "m.gguf") == [tmp_path / "m.gguf"]
