@@ -21,9 +21,10 @@ The floor plan::
     tasks.py    the one create_task: named, referenced, a crash is reported
 
 Who may import whom (a test enforces it): ``core`` imports only the standard library. ``config``,
-``engines``, ``machine``, ``web``, ``dispatch`` and ``journal`` import ``core`` and ``tasks``, never each other; what they
-need sideways comes in as an argument typed by a small ``Protocol`` beside its user. ``daemon`` is the only
-wiring; ``cli`` may wire rooms together for offline verbs (``check``, ``demo``).
+``engines``, ``machine``, ``web``, ``dispatch`` and ``journal`` import ``core`` and ``tasks``, never each
+other; what they need sideways comes in as an argument typed by a small ``Protocol`` beside its user.
+``daemon`` is the only wiring (``doors``, ``systemd`` and ``reload`` are its tools); ``cli`` may wire rooms
+together for offline verbs (``check``, ``demo``).
 """
 
 __version__ = "0.1.0"

@@ -26,7 +26,11 @@ def create_app(gate: Gate, config: Config, engines: Engines, upstream: Upstream,
     """All doors. Body limits are our own (they change with the config), so aiohttp's is off."""
     app = web.Application(middlewares=[_word_errors], client_max_size=0)
     app[BODY_LIMIT] = lambda: config.settings.limits.body
-    for room in (Inference(gate, config, upstream), Models(gate, config), Admin(gate, config, engines, clock)):
+    for room in (
+        Inference(gate, config, engines, upstream),
+        Models(gate, config),
+        Admin(gate, config, engines, clock),
+    ):
         app.add_routes(room.routes())
     return app
 

@@ -11,7 +11,7 @@ from swapd.core.refusal import Exit, Reason, Refusal, Refused
 from swapd.web import asked
 from swapd.web.auth import peer_address
 from swapd.web.errors import FIRST_BYTE_LATE, Problem, of_refusal
-from swapd.web.gate import Config, Gate, Lease
+from swapd.web.gate import Config, Engines, Gate, Lease
 from swapd.web.headers import upstream_headers
 from swapd.web.limits import expect, off_loop, read_body
 from swapd.web.relay import REVOKED, Outbound, relay
@@ -27,13 +27,15 @@ ALSO = {
     "/embeddings": "/v1/embeddings",
 }
 """Other spellings that clients use; the engine is always asked at the full one."""
+LAST_LINES = 20
 
 
 class Inference:
     """The handlers, with what they need from the house."""
 
-    def __init__(self, gate: Gate, config: Config, upstream: Upstream) -> None:
+    def __init__(self, gate: Gate, config: Config, engines: Engines, upstream: Upstream) -> None:
         self._gate = gate
+        self._engines = engines
         self._config = config
         self._upstream = upstream
 
@@ -93,7 +95,7 @@ class Inference:
                     held = lease
                     return await relay(request, lease, out, self._upstream)
             except Refused as refused:
-                raise of_refusal(refused.refusal) from None
+                raise of_refusal(self._with_last_lines(refused.refusal)) from None
             except FirstByteLate as late:
                 raise Problem(FIRST_BYTE_LATE, f"cannot get an answer for model '{name}': {late}") from None
             except EngineBroke as broke:
@@ -103,6 +105,14 @@ class Inference:
                     raise self._died(held, str(broke)) from None
                 tries += 1
                 await asyncio.sleep(retry.backoff)
+
+    def _with_last_lines(self, refusal: Refusal) -> Refusal:
+        """A start that was given up has no exit yet; what the engine wrote so far says most about why."""
+        end = refusal.exit or Exit(reason="it is being stopped")
+        if refusal.reason not in (Reason.START_TIMEOUT, Reason.START_FAILED) or end.log:
+            return refusal
+        lines = self._engines.logs(refusal.model).tail(LAST_LINES)
+        return replace(refusal, exit=replace(end, log=tuple(lines)))
 
     def _died(self, lease: Lease, why: str) -> Problem:
         """The run's own end says more than the broken socket, where it is known already."""

@@ -155,6 +155,16 @@ async def test_a_refusal_becomes_its_status_code_and_retry_after(hall):
     assert (answer.status, answer.headers["Retry-After"]) == (503, "3")
 
 
+async def test_a_start_that_was_given_up_shows_what_the_engine_wrote(hall):
+    front = await hall(echo)
+    front.gate.refusal = Refusal(Reason.START_TIMEOUT, "alpha", detail="10 s")
+    error = await error_of(await front.client.post(ROUTES[0], json={"model": "alpha"}))
+    assert error["message"] == (
+        "cannot start the engine of model 'alpha': not ready after 10 s (start_timeout): it is being stopped\n"
+        "Last lines of the engine:\none\ntwo\nthree"
+    )
+
+
 async def test_the_list_shows_models_and_aliases_but_not_the_unlisted(hall):
     front = await hall(echo)
     data = (await (await front.client.get("/v1/models")).json())["data"]
