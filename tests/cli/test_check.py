@@ -59,7 +59,7 @@ async def test_a_good_config_shows_each_models_resolved_command_line(config, swa
     assert lines[4].startswith("  memory   cannot read ")  # the test's model is a file of four bytes
     assert lines[5] == "  ttl      30m"
     assert lines[8].endswith("--publish '127.0.0.1:<port>:80' --port <port>")
-    assert lines[9] == "  ttl      pinned"
+    assert lines[10] == "  ttl      pinned"
     assert lines[-1] == f"{config} is good: 2 models, 2 aliases"
 
 
