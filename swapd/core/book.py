@@ -109,6 +109,10 @@ class Book:
     rested: set[str] = field(default_factory=set)
     """Pinned models that the operator unloaded: left alone until somebody asks."""
     closing: bool = False
+    pins: tuple[str, ...] = ()
+    """The pinned models that can ever fit."""
+    least: Cost = field(default_factory=dict)
+    """What even the most modest model takes of each resource."""
 
     def recall(self, model: str) -> History:
         """The model's history, begun if there is none."""

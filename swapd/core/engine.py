@@ -24,6 +24,8 @@ class State(Enum):
     BACKOFF = "backoff"
     FAILED = "failed"
 
+    __hash__ = object.__hash__  # members are single; Enum's own hash is Python code, on the hottest path we have
+
 
 class Signal(Enum):
     """What can happen to an engine."""

@@ -5,8 +5,9 @@ This is the place to argue about fairness; nothing here changes anything.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from heapq import merge
 from itertools import combinations
 from math import inf
 
@@ -32,65 +33,74 @@ class Candidate:
     spec: Spec
     overdue: float | None
     may_evict: bool
-    key: tuple[float, ...]
-    """Smaller is served sooner."""
 
 
-def candidates(book: Book, now: float) -> list[Candidate]:
-    """All models that are wanted, best first.
+def impatient(book: Book, now: float) -> Iterator[Candidate]:
+    """The models that somebody out of patience waits for, by that deadline. One by one: the walk may end early."""
+    seen: set[str] = set()
+    for deadline, name in list(overdue(book, now)):
+        if name not in seen:
+            seen.add(name)
+            yield Candidate(book.catalog.models[name], deadline, may_evict=True)
 
-    Callers out of patience by their deadline; then models that room is already being made for; then by
-    priority, then by most waiting-seconds per second of load, then by the oldest ticket; wishes last.
+
+def patient(book: Book, now: float) -> Iterator[Candidate]:
+    """All other models that are wanted, best first.
+
+    Those that room is already being made for; then by priority, then by most waiting-seconds per second of
+    load, then by the oldest ticket; preloads last.
     """
-    names = dict.fromkeys([*book.queue.models(), *book.wishes])
-    return sorted((_candidate(book, name, now) for name in names), key=lambda c: c.key)
+    late = {name for _, name in overdue(book, now)}
+    rest = [name for name in dict.fromkeys([*book.queue.models(), *book.wishes]) if name not in late]
+    for _, name, may_evict in sorted(_ranked(book, name, now) for name in rest):
+        yield Candidate(book.catalog.models[name], None, may_evict)
 
 
-def _candidate(book: Book, name: str, now: float) -> Candidate:
-    spec = book.catalog.models[name]
+def overdue(book: Book, now: float) -> Iterator[tuple[float, str]]:
+    """The callers out of patience, the operator's wishes among them: deadline and model, earliest first."""
     patience = book.catalog.rules.patience
-    deadlines = [clock + patience for clock, _ in book.queue.clocks(name)]
+    callers = book.queue.impatient(now, patience)
+    urgent = (
+        (since + patience, name)
+        for name, (wish, since) in book.wishes.items()
+        if wish is not Wish.PRELOAD and since + patience <= now
+    )
+    return merge(callers, sorted(urgent), key=lambda found: found[0])
+
+
+def _ranked(book: Book, name: str, now: float) -> tuple[tuple[float, ...], str, bool]:
+    """A model that nobody is out of patience for: its rank (smaller is sooner), and whether it may evict."""
     wish, wished = book.wishes.get(name, (None, now))
-    urgent = wish in (Wish.LOAD, Wish.PINNED)
-    if urgent:
-        deadlines.append(wished + patience)
     first = book.queue.first(name)
-    overdue = min((d for d in deadlines if d <= now), default=None)
-    may_evict = first is not None or urgent
+    may_evict = first is not None or wish in (Wish.LOAD, Wish.PINNED)
+    if name in book.promised:
+        return (1.0, float(list(book.promised).index(name))), name, may_evict
     pressure = (book.queue.waited(name, now) + (now - wished)) / book.recall(name).load
-    key: tuple[float, ...]
-    if overdue is not None:
-        key = (0.0, overdue, float(first.ticket if first else 0))
-    elif name in book.promised:
-        key = (1.0, float(list(book.promised).index(name)), 0.0)
-    else:
-        key = (2.0 if may_evict else 3.0, -spec.terms.priority, -pressure, float(first.ticket if first else 0))
-    return Candidate(spec, overdue, may_evict, key)
+    priority = book.catalog.models[name].terms.priority
+    rank = (2.0 if may_evict else 3.0, -priority, -pressure, float(first.ticket if first else 0))
+    return rank, name, may_evict
 
 
 def fits(cost: Cost, room: Cost) -> bool:
-    """Whether each amount is there. A resource the budget does not name is unbounded."""
-    return not lacking(cost, room)
+    """Whether each amount is there. A resource the budget does not name is unbounded.
+
+    Where nothing is needed nothing is missing, however overdrawn the room.
+    """
+    return all(name not in room or amount <= max(room[name], 0) for name, amount in cost.items())
 
 
 def lacking(cost: Cost, room: Cost) -> dict[str, int]:
-    """How much of what is missing. Where nothing is needed nothing is missing, however overdrawn the room."""
+    """How much of what is missing; empty where ``fits``."""
     return {n: a - room[n] for n, a in cost.items() if n in room and a > max(room[n], 0)}
 
 
 def evictable(book: Book, engine: Engine, candidate: Candidate, now: float) -> bool:
     """Whether this engine may be stopped, or at least drained, for the candidate right now."""
-    if engine.resting or engine.leaving or engine.owed or book.pinned(engine.run.model):
-        return False
     if engine.run.model == candidate.spec.name:
         return False
-    if engine.state is State.STARTING:  # abandoned: whoever it was loaded for is gone
-        return not book.demanded(engine.run.model)
-    if candidate.overdue is not None:
-        return True
-    if engine.leases or book.queue.count(engine.run.model):
-        return False
-    return now >= lingers_until(book, engine)
+    if candidate.overdue is None or engine.state is State.STARTING:
+        return spare(book, engine, now)
+    return engine.state is State.READY and not engine.owed and not book.pinned(engine.run.model)
 
 
 def lingers_until(book: Book, engine: Engine) -> float:
@@ -98,10 +108,20 @@ def lingers_until(book: Book, engine: Engine) -> float:
     return engine.idle_since + min(book.catalog.rules.linger, book.recall(engine.run.model).load)
 
 
-def in_the_way(book: Book, engine: Engine, candidate: Candidate) -> bool:
+def in_the_way(book: Book, engine: Engine) -> bool:
     """Whether the engine could be a victim once its quantum is served."""
-    movable = engine.state in (State.STARTING, State.READY) and not book.pinned(engine.run.model)
-    return movable and engine.run.model != candidate.spec.name
+    return engine.state in (State.STARTING, State.READY) and not book.pinned(engine.run.model)
+
+
+def spare(book: Book, engine: Engine, now: float) -> bool:
+    """Whether an engine may be stopped for somebody who has patience left: idle, or nobody wants its load."""
+    if engine.state not in (State.STARTING, State.READY) or engine.owed or book.pinned(engine.run.model):
+        return False
+    if engine.state is State.STARTING:  # abandoned: whoever it was loaded for is gone
+        return not book.demanded(engine.run.model)
+    if engine.leases or book.queue.count(engine.run.model):
+        return False
+    return now >= lingers_until(book, engine)
 
 
 def turns(book: Book, engine: Engine, held: float | None, now: float) -> list[Waiting]:
@@ -110,8 +130,8 @@ def turns(book: Book, engine: Engine, held: float | None, now: float) -> list[Wa
     Held for a caller whose patience was over at ``held``: only whose patience was over by then, and its quantum.
     """
     clocks = book.queue.clocks(engine.run.model)
-    latest = (now if held is None else held) - book.catalog.rules.patience
-    impatient = {ticket: clock for clock, ticket in clocks if clock <= latest}
+    latest, patience = now if held is None else held, book.catalog.rules.patience
+    impatient = {ticket: clock for clock, ticket in clocks if clock + patience <= latest}
     able = [
         waiting
         for waiting in book.queue.of(engine.run.model)

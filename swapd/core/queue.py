@@ -6,6 +6,7 @@ one impatient caller and not as five hundred. A lane's clock starts when its hea
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -22,10 +23,11 @@ class Waiting:
     since: float
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Lane:
     """One client's tickets for one model, oldest first, and since when the head has been the head."""
 
+    model: str
     clock: float
     tickets: dict[Ticket, Waiting] = field(default_factory=dict)
 
@@ -40,12 +42,42 @@ class Line:
     """Sum of the tickets' ``since``, so that their waiting-seconds cost one multiplication."""
 
 
+class _Clocks:
+    """All lanes in the order of their clocks. A new clock is nearly always the latest, so adding is cheap."""
+
+    def __init__(self) -> None:
+        self._sorted: list[tuple[float, int, Lane]] = []
+        self._keys: dict[Lane, tuple[float, int, Lane]] = {}
+        self._added = 0
+
+    def add(self, lane: Lane) -> None:
+        self._added += 1  # tells lanes of one clock apart, so that lanes themselves are never compared
+        entry = self._keys[lane] = (lane.clock, self._added, lane)
+        insort(self._sorted, entry)
+
+    def remove(self, lane: Lane) -> None:
+        del self._sorted[bisect_left(self._sorted, self._keys.pop(lane))]
+
+    def over(self, now: float, patience: float) -> Iterator[tuple[float, str]]:
+        for clock, _, lane in self._sorted:
+            if clock + patience > now:
+                return
+            yield clock + patience, lane.model
+
+    def left(self, now: float, patience: float) -> Iterator[tuple[float, str]]:
+        first = bisect_right(self._sorted, now, key=lambda entry: entry[0] + patience)
+        for at in range(first, len(self._sorted)):
+            clock, _, lane = self._sorted[at]
+            yield clock + patience, lane.model
+
+
 class Queue:
-    """Every operation is O(1) but for the walks over heads and lines."""
+    """Adding and taking out cost next to nothing; walks cost what they yield."""
 
     def __init__(self) -> None:
         self._tickets: dict[Ticket, Waiting] = {}
         self._lines: dict[str, Line] = {}
+        self._clocks = _Clocks()
 
     def __len__(self) -> int:
         return len(self._tickets)
@@ -59,7 +91,10 @@ class Queue:
         line = self._lines.setdefault(waiting.model, Line())
         line.tickets[waiting.ticket] = waiting
         line.since += waiting.since
-        lane = line.lanes.setdefault(waiting.client, Lane(waiting.since))
+        lane = line.lanes.get(waiting.client)
+        if lane is None:
+            lane = line.lanes[waiting.client] = Lane(waiting.model, waiting.since)
+            self._clocks.add(lane)
         lane.tickets[waiting.ticket] = waiting
 
     def pop(self, ticket: Ticket, granted_at: float | None = None) -> Waiting | None:
@@ -77,13 +112,16 @@ class Queue:
         was_head = next(iter(lane.tickets)) == ticket
         del line.tickets[ticket], lane.tickets[ticket]
         line.since -= waiting.since
-        if not line.tickets:
-            del self._lines[waiting.model]
-        elif not lane.tickets:
+        if not lane.tickets:
+            self._clocks.remove(lane)
             del line.lanes[waiting.client]
         elif was_head:
             head = next(iter(lane.tickets.values()))
+            self._clocks.remove(lane)
             lane.clock = granted_at if granted_at is not None else max(lane.clock, head.since)
+            self._clocks.add(lane)
+        if not line.tickets:
+            del self._lines[waiting.model]
         return waiting
 
     def models(self) -> list[str]:
@@ -114,6 +152,14 @@ class Queue:
         line = self._lines.get(model)
         for lane in line.lanes.values() if line else ():
             yield lane.clock, next(iter(lane.tickets))
+
+    def impatient(self, now: float, patience: float) -> Iterator[tuple[float, str]]:
+        """The lanes whose patience is over: since when, and the model; the earliest first."""
+        return self._clocks.over(now, patience)
+
+    def patient(self, now: float, patience: float) -> Iterator[tuple[float, str]]:
+        """The lanes whose patience is not over yet: until when, and the model; the earliest first."""
+        return self._clocks.left(now, patience)
 
     def waited(self, model: str, now: float) -> float:
         """Seconds waited by all of the model's tickets together."""

@@ -42,6 +42,8 @@ class Scheduler:
         self.generation = 0
         self._jitter = jitter
         self._now = 0.0
+        self._never: dict[str, str | None] = {}
+        """Why a model can never fit, as far as it was asked since the last catalog."""
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """Take one fact at the monotonic second ``now``; returns the orders, in order."""
@@ -113,13 +115,18 @@ class Scheduler:
             return Refusal(Reason.CLOSING, name, retry_after=5.0)
         if spec is None:
             return Refusal(Reason.UNKNOWN_MODEL, name, detail=self.book.catalog.near(name))
-        if why := policy.never_fits(self.book.catalog, spec):
+        if why := self._never_fits(spec):
             return Refusal(Reason.NEVER_FITS, spec.name, detail=why)
         limit = self.book.catalog.rules.queue
         if len(self.book.queue) >= limit and not self._has_slot(spec.name):
             full = f"{limit} requests wait already (scheduling.queue)"
             return Refusal(Reason.QUEUE_FULL, spec.name, retry_after=1.0, detail=full)
         return None
+
+    def _never_fits(self, spec: Spec) -> str | None:
+        if spec.name not in self._never:
+            self._never[spec.name] = policy.never_fits(self.book.catalog, spec)
+        return self._never[spec.name]
 
     def _has_slot(self, model: str) -> bool:
         engine = self.book.engines.get(model)
@@ -146,6 +153,14 @@ class Scheduler:
     def _changed(self, catalog: Catalog, m: Moves) -> None:
         old, self.book.catalog = self.book.catalog, catalog
         self.generation += 1
+        self._never.clear()
+        models = catalog.models.values()
+        self.book.pins = tuple(
+            s.name for s in models if s.terms.stay.pinned and policy.never_fits(catalog, s) is None
+        )
+        self.book.least = {
+            name: min((s.terms.cost.get(name, 0) for s in models), default=0) for name in catalog.budget
+        }
         for name, spec in catalog.models.items():
             before = old.models.get(name)
             if before is None or before.launch != spec.launch:
@@ -246,14 +261,14 @@ class Scheduler:
 
     def _patience(self) -> Iterator[float]:
         """Who waits for a cold model may soon lose patience, or see an idle engine stop lingering."""
-        book, rules = self.book, self.book.catalog.rules
-        blocked = [n for n in (*book.queue.models(), *book.wishes) if not self._up(n)]
-        for name in blocked:
-            for clock, _ in book.queue.clocks(name):
-                yield clock + rules.patience
-            if name in book.wishes:
-                yield book.wishes[name][1] + rules.patience
-        if blocked:
+        book, patience = self.book, self.book.catalog.rules.patience
+        lanes = book.queue.patient(self._now, patience)
+        if (until := next((until for until, name in lanes if not self._up(name)), None)) is not None:
+            yield until
+        for name, (_, since) in book.wishes.items():
+            if not self._up(name):
+                yield since + patience
+        if any(not self._up(name) for name in (*book.queue.models(), *book.wishes)):
             for engine in book.engines.values():
                 if engine.state is State.READY and not engine.leases:
                     yield policy.lingers_until(book, engine)

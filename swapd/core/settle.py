@@ -62,10 +62,8 @@ def _refuse_resting(m: Moves) -> None:
 
 
 def _wish_pinned(m: Moves) -> None:
-    catalog = m.book.catalog
-    for name, spec in catalog.models.items():
-        cold = m.book.pinned(name) and name not in m.book.engines
-        if cold and policy.never_fits(catalog, spec) is None:
+    for name in m.book.pins:
+        if m.book.pinned(name) and name not in m.book.engines:
             m.book.wishes.setdefault(name, (Wish.PINNED, m.now))
 
 
@@ -92,9 +90,29 @@ class _Room:
         self._shed()
         for name in [n for n in self.book.promised if not self.book.demanded(n)]:
             del self.book.promised[name]
-        for candidate in policy.candidates(self.book, self.m.now):
-            self._place(candidate)
+        preloads = any(wish is Wish.PRELOAD for wish, _ in self.book.wishes.values())
+        for overdue in (True, False):
+            if preloads or self._can_give(overdue):
+                self._walk(overdue, preloads)
         return self.held
+
+    def _walk(self, overdue: bool, preloads: bool) -> None:
+        """Place the candidates that are, or are not, out of patience, until there is nothing left to give."""
+        told = policy.impatient if overdue else policy.patient
+        for candidate in told(self.book, self.m.now):
+            self._place(candidate)
+            if not preloads and not self._can_give(overdue):
+                return
+
+    def _can_give(self, overdue: bool) -> bool:
+        """Whether anything is free, on its way, or to be had from an engine: else to look further is in vain."""
+        soon = self._soon()
+        if all(amount <= max(soon.get(name, amount), 0) for name, amount in self.book.least.items()):
+            return True
+        left = [engine for engine in self.book.running() if engine.run.model not in self.held]
+        if overdue:
+            return any(policy.in_the_way(self.book, engine) for engine in left)
+        return any(policy.spare(self.book, engine, self.m.now) for engine in left)
 
     def _shed(self) -> None:
         """The operator made the budget smaller than what runs: the cheapest go, draining if busy."""
@@ -173,7 +191,9 @@ class _Room:
         able = [
             engine
             for engine in self.book.running()
-            if engine.run.model not in self.held and policy.in_the_way(self.book, engine, candidate)
+            if engine.run.model not in self.held
+            and policy.in_the_way(self.book, engine)
+            and engine.run.model != candidate.spec.name
         ]
         short = policy.lacking(candidate.spec.terms.cost, self._soon())
         for engine in self._cheapest(short, able) or ():
@@ -187,13 +207,11 @@ class _Room:
 def _grant(m: Moves, held: dict[str, float]) -> bool:
     """Give the ready engines' free slots away; whether any was given."""
     before = len(m.commands)
-    for name in m.book.queue.models():
-        engine = m.book.engines.get(name)
-        if engine is None or engine.state is not State.READY:
-            continue
+    for name, engine in m.book.engines.items():
         slots = engine.spec.terms.concurrency - len(engine.leases)
-        for waiting in policy.turns(m.book, engine, held.get(name), m.now)[: max(0, slots)]:
-            m.grant(waiting, engine)
+        if slots > 0 and engine.state is State.READY and m.book.queue.count(name):
+            for waiting in policy.turns(m.book, engine, held.get(name), m.now)[:slots]:
+                m.grant(waiting, engine)
     return len(m.commands) > before
 
 

@@ -181,8 +181,7 @@ def test_wishes_come_after_callers_out_of_patience_and_preloads_after_all() -> N
     book = Book(catalog=house, wishes={"pre": (Wish.PRELOAD, 0.0), "c": (Wish.LOAD, 5.0)})
     book.queue.add(Waiting(Ticket(1), "a", "", 6.0))
     book.queue.add(Waiting(Ticket(2), "b", "", 1.0))
-    ranked = policy.candidates(book, 12.0)
-    assert [c.spec.name for c in ranked] == ["b", "c", "a", "pre"]
-    assert [c.overdue for c in ranked] == [11.0, None, None, None]
-    assert [c.may_evict for c in ranked] == [True, True, True, False]
-    assert [c.spec.name for c in policy.candidates(book, 15.5)][:2] == ["b", "c"]
+    (late,), rest = policy.impatient(book, 12.0), list(policy.patient(book, 12.0))
+    assert (late.spec.name, late.overdue, late.may_evict) == ("b", 11.0, True)
+    assert [(c.spec.name, c.may_evict) for c in rest] == [("c", True), ("a", True), ("pre", False)]
+    assert [c.spec.name for c in policy.impatient(book, 15.5)] == ["b", "c"]
