@@ -142,7 +142,7 @@ class Moves:
 
     def leave(self, ticket: Ticket) -> None:
         """Withdraw or release; harmless twice."""
-        waiting = self.book.queue.pop(ticket)
+        waiting = self.book.queue.pop(ticket, gave_up_at=self.now)
         run = self.book.holding.pop(ticket, None)
         model = waiting.model if waiting else run.model if run else None
         engine = self.book.engines.get(model) if model is not None else None

@@ -9,8 +9,15 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import inf
 
 from swapd.core.events import Ticket
+
+RETURN = 10.0
+"""Seconds within which a caller that gave up may ask again without losing what it has waited: SDKs time out,
+pause up to 8 s and try again, and would otherwise never run out of patience on a busy box."""
+REMEMBERED = 1000
+"""Of so many callers that gave up it is known since when they had waited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,8 @@ class Queue:
         self._tickets: dict[Ticket, Waiting] = {}
         self._lines: dict[str, Line] = {}
         self._clocks = _Clocks()
+        self._gave_up: dict[tuple[str, str], tuple[float, float]] = {}
+        """(model, client) -> the clock of its lane, and when its last ticket was withdrawn."""
 
     def __len__(self) -> int:
         return len(self._tickets)
@@ -93,11 +102,13 @@ class Queue:
         line.since += waiting.since
         lane = line.lanes.get(waiting.client)
         if lane is None:
-            lane = line.lanes[waiting.client] = Lane(waiting.model, waiting.since)
+            lane = line.lanes[waiting.client] = Lane(waiting.model, self._since(waiting))
             self._clocks.add(lane)
         lane.tickets[waiting.ticket] = waiting
 
-    def pop(self, ticket: Ticket, granted_at: float | None = None) -> Waiting | None:
+    def pop(
+        self, ticket: Ticket, granted_at: float | None = None, gave_up_at: float | None = None
+    ) -> Waiting | None:
         """Take a ticket out, None if it does not wait.
 
         After a grant (``granted_at``) the lane's next ticket starts its patience anew; after a withdrawal it
@@ -109,10 +120,14 @@ class Queue:
             return None
         line = self._lines[waiting.model]
         lane = line.lanes[waiting.client]
+        if granted_at is not None:
+            self._gave_up.pop((waiting.model, waiting.client), None)
         was_head = next(iter(lane.tickets)) == ticket
         del line.tickets[ticket], lane.tickets[ticket]
         line.since -= waiting.since
         if not lane.tickets:
+            if gave_up_at is not None:
+                self._remember(waiting, lane.clock, gave_up_at)
             self._clocks.remove(lane)
             del line.lanes[waiting.client]
         elif was_head:
@@ -123,6 +138,16 @@ class Queue:
         if not line.tickets:
             del self._lines[waiting.model]
         return waiting
+
+    def _since(self, waiting: Waiting) -> float:
+        """Since when a new lane waits: it may go on from where its client gave up a moment ago."""
+        clock, left = self._gave_up.get((waiting.model, waiting.client), (waiting.since, -inf))
+        return clock if waiting.since - left <= RETURN else waiting.since
+
+    def _remember(self, waiting: Waiting, clock: float, now: float) -> None:
+        self._gave_up[waiting.model, waiting.client] = (clock, now)
+        if len(self._gave_up) > REMEMBERED:
+            del self._gave_up[next(iter(self._gave_up))]
 
     def models(self) -> list[str]:
         """The models somebody waits for."""

@@ -113,6 +113,7 @@ class Laws(NaiveBook):
         del self.waiting[place.ticket]
         self.holding[place.ticket] = grant.run
         self.granted[place.client, place.model] = self.now
+        self.gave_up.pop((place.client, place.model), None)
         self._answer(place.ticket)
 
     def _comes_first(self, place: Place) -> None:

@@ -42,6 +42,8 @@ class Place:
     model: str
     client: str
     since: float
+    clock: float
+    """Since when it counts: a caller that gave up within ten seconds before goes on from there."""
 
 
 @dataclass
@@ -54,6 +56,8 @@ class NaiveBook:
     holding: dict[int, RunId] = field(default_factory=dict)
     granted: dict[tuple[str, str], float] = field(default_factory=dict)
     """(client, model) -> when a ticket of this lane was last granted: its clock."""
+    gave_up: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+    """(client, model) -> the clock of the lane whose last ticket was withdrawn, and when."""
     rested: set[str] = field(default_factory=set)
     resting: set[str] = field(default_factory=set)
     wishes: dict[str, tuple[Wish, float]] = field(default_factory=dict)
@@ -64,11 +68,15 @@ class NaiveBook:
         match event:
             case fact.Asked(ticket, name, client):
                 found = self.catalog.resolve(name)
-                self.waiting[ticket] = Place(ticket, found[0].name if found else name, client, self.now)
+                model = found[0].name if found else name
+                clock, left = self.gave_up.get((client, model), (self.now, self.now))
+                clock = clock if self.now - left <= 10 and (client, model) not in self.lanes() else self.now
+                self.waiting[ticket] = Place(ticket, model, client, self.now, clock)
                 if found and not self.closings:
                     self.rested.discard(found[0].name)
             case fact.Left(ticket):
-                self.waiting.pop(ticket, None)
+                if place := self.waiting.pop(ticket, None):
+                    self._gave_up(place)
                 self.holding.pop(ticket, None)
             case fact.EngineReady(run, endpoint):
                 if (life := self.life(run)) and life.endpoint is None and not life.leaving:
@@ -91,6 +99,11 @@ class NaiveBook:
                 self.closings += 1
                 for life in self.lives.values():
                     life.excused |= self.closings > 1
+
+    def _gave_up(self, place: Place) -> None:
+        lane = (place.client, place.model)
+        if lane not in self.lanes():
+            self.gave_up[lane] = (self.clock(place), self.now)
 
     def _edit(self, catalog: Catalog) -> None:
         self.catalog = catalog
@@ -131,8 +144,11 @@ class NaiveBook:
             out.setdefault(place.client, place)
         return out
 
+    def lanes(self) -> set[tuple[str, str]]:
+        return {(place.client, place.model) for place in self.waiting.values()}
+
     def clock(self, head: Place) -> float:
-        return max(head.since, self.granted.get((head.client, head.model), head.since))
+        return max(head.clock, self.granted.get((head.client, head.model), head.clock))
 
     def deadline(self, head: Place) -> float:
         return self.clock(head) + self.catalog.rules.patience

@@ -39,6 +39,26 @@ def test_nobody_lingers_while_somebody_is_out_of_patience() -> None:
     assert play.now == 20 + 30
 
 
+# -- giving up -------------------------------------------------------------------------------------------
+
+
+def test_a_client_that_times_out_and_asks_again_goes_on_from_what_it_has_waited() -> None:
+    play = Play("a", "b").up("a").asks("a", 1).orders("grant 1 on a#1")
+    play.asks("b", 2, client="x").after(20).leaves(2).after(2).asks("b", 3, client="x").after(7).ticks().silence()
+    play.after(1).ticks().orders("drain a#1: makes room for b")
+
+
+def test_one_that_comes_back_late_or_was_served_meanwhile_begins_anew() -> None:
+    play = Play("a", "b").up("a").asks("a", 1).orders("grant 1 on a#1")
+    play.asks("b", 2, client="x").after(20).leaves(2).after(11).asks("b", 3, client="x").after(
+        29
+    ).ticks().silence()
+    play = Play("a").up("a").asks("a", 1, client="x").asks("a", 2, client="y").orders("grant 1 on a#1")
+    play.after(9).leaves(2).leaves(1).asks("a", 3, client="y").orders("grant 3 on a#1")
+    play.after(1).asks("a", 4, client="y")
+    assert dict(play.scheduler.book.queue.clocks("a")) == {play.now: 4}
+
+
 # -- overtaking ------------------------------------------------------------------------------------------
 
 
