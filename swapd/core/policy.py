@@ -103,6 +103,20 @@ def evictable(book: Book, engine: Engine, candidate: Candidate, now: float) -> b
     return engine.state is State.READY and not engine.owed and not book.pinned(engine.run.model)
 
 
+def nearly_up(book: Book, engine: Engine, now: float) -> bool:
+    """Whether an abandoned load is past its half: then it may as well finish, for callers that come back.
+
+    Else two clients that give up too soon could make loads for ever that serve nobody. A load that takes more
+    than twice as long as the last one gets no such credit.
+    """
+    return engine.phase.since + book.recall(engine.run.model).load / 2 <= now < credit_ends(book, engine)
+
+
+def credit_ends(book: Book, engine: Engine) -> float:
+    """When an abandoned load has taken too long to be spared."""
+    return engine.phase.since + 2 * book.recall(engine.run.model).load
+
+
 def lingers_until(book: Book, engine: Engine) -> float:
     """Till when an idle engine is kept for the client that asks again at once: never longer than its load."""
     return engine.idle_since + min(book.catalog.rules.linger, book.recall(engine.run.model).load)
@@ -117,8 +131,8 @@ def spare(book: Book, engine: Engine, now: float) -> bool:
     """Whether an engine may be stopped for somebody who has patience left: idle, or nobody wants its load."""
     if engine.state not in (State.STARTING, State.READY) or engine.owed or book.pinned(engine.run.model):
         return False
-    if engine.state is State.STARTING:  # abandoned: whoever it was loaded for is gone
-        return not book.demanded(engine.run.model)
+    if engine.state is State.STARTING:
+        return not book.demanded(engine.run.model) and not nearly_up(book, engine, now)
     if engine.leases or book.queue.count(engine.run.model):
         return False
     return now >= lingers_until(book, engine)

@@ -272,6 +272,8 @@ class Scheduler:
             for engine in book.engines.values():
                 if engine.state is State.READY and not engine.leases:
                     yield policy.lingers_until(book, engine)
+                elif engine.state is State.STARTING and not book.demanded(engine.run.model):
+                    yield policy.credit_ends(book, engine)
 
     def _up(self, model: str) -> bool:
         engine = self.book.engines.get(model)

@@ -201,6 +201,21 @@ def test_an_abandoned_load_is_stopped_when_somebody_does() -> None:
     play.exits("a#1").orders("spawn b#1: asked for (1 waiting)")
 
 
+def test_an_abandoned_load_past_its_half_may_finish_for_callers_that_come_back() -> None:
+    play = Play("a", "b", linger=0.0)
+    play.asks("a", 1).asks("b", 2).orders("spawn a#1: asked for (1 waiting)")
+    play.after(2.5).leaves(1).silence()  # nobody has seen it load: five seconds are expected
+    play.after(2).ready("a#1").orders("terminate a#1: makes room for b")
+
+
+def test_an_abandoned_load_that_takes_twice_as_long_as_expected_is_spared_no_more() -> None:
+    play = Play("a", "b")
+    play.asks("a", 1).asks("b", 2).orders("spawn a#1: asked for (1 waiting)")
+    play.after(2.5).leaves(1).silence()
+    play.sleeps().orders("terminate a#1: makes room for b")
+    assert play.now == 10
+
+
 def test_a_load_that_somebody_waits_for_is_not_stopped_even_for_one_out_of_patience() -> None:
     play = Play("a", "b")
     play.asks("a", 1).asks("b", 2).orders("spawn a#1: asked for (1 waiting)")
