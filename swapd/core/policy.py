@@ -5,10 +5,9 @@ This is the place to argue about fairness; nothing here changes anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import merge
-from itertools import combinations
 from math import inf
 
 from swapd.core.book import Book, Engine, Wish
@@ -38,7 +37,7 @@ class Candidate:
 def impatient(book: Book, now: float) -> Iterator[Candidate]:
     """The models that somebody out of patience waits for, by that deadline. One by one: the walk may end early."""
     seen: set[str] = set()
-    for deadline, name in list(overdue(book, now)):
+    for deadline, name in overdue(book, now):
         if name not in seen:
             seen.add(name)
             yield Candidate(book.catalog.models[name], deadline, may_evict=True)
@@ -169,20 +168,46 @@ def price(book: Book, engine: Engine, now: float) -> float:
 def victims(short: Cost, engines: Sequence[Engine], prices: Sequence[float]) -> list[Engine] | None:
     """The cheapest set that gives back at least ``short``; no member could stay. None if no set does.
 
-    Exhaustive up to EXACT engines; beyond, cheapest first, then whoever was not needed is spared.
+    Exact up to EXACT engines; beyond, cheapest first, then whoever was not needed is spared.
     """
     order = sorted(range(len(engines)), key=lambda i: prices[i])
     useful = [i for i in order if any(name in engines[i].spec.terms.cost for name in short)]
+    gives = {i: engines[i].spec.terms.cost for i in useful}
+    if any(sum(gives[i].get(name, 0) for i in useful) < amount for name, amount in short.items()):
+        return None
+    exact = len(useful) <= EXACT
+    chosen = _cheapest(short, useful, gives, prices) if exact else _leanest(short, useful, gives)
+    return [engines[i] for i in chosen]
+
+
+def _cheapest(short: Cost, useful: Sequence[int], gives: Mapping[int, Cost], prices: Sequence[float]) -> list[int]:
+    """Branch and bound over all sets, cheapest engines first: what costs more than the best so far is cut."""
+    best: list[int] = list(useful)
+    bound = (sum(prices[i] for i in useful), len(useful))
+
+    def search(at: int, chosen: list[int], cost: float, missing: Cost) -> None:
+        nonlocal best, bound
+        if not missing:
+            if (cost, len(chosen)) < bound:
+                best, bound = chosen, (cost, len(chosen))
+            return
+        for n in range(at, len(useful)):
+            i = useful[n]
+            if (cost + prices[i], len(chosen) + 1) >= bound:
+                return  # all that come after cost as much or more
+            left = {name: a - gives[i].get(name, 0) for name, a in missing.items() if a > gives[i].get(name, 0)}
+            search(n + 1, [*chosen, i], cost + prices[i], left)
+
+    search(0, [], 0.0, short)
+    return best
+
+
+def _leanest(short: Cost, useful: Sequence[int], gives: Mapping[int, Cost]) -> list[int]:
+    """Cheapest first until it is enough, then whoever turned out not to be needed is spared."""
 
     def enough(chosen: Sequence[int]) -> bool:
-        return all(sum(engines[i].spec.terms.cost.get(n, 0) for i in chosen) >= a for n, a in short.items())
+        return all(sum(gives[i].get(name, 0) for i in chosen) >= amount for name, amount in short.items())
 
-    if not enough(useful):
-        return None
-    if len(useful) <= EXACT:
-        sets = (c for size in range(1, len(useful) + 1) for c in combinations(useful, size) if enough(c))
-        best = min(sets, key=lambda c: (sum(prices[i] for i in c), len(c)))
-        return [engines[i] for i in best]
     chosen: list[int] = []
     for i in useful:
         if not enough(chosen):
@@ -190,7 +215,7 @@ def victims(short: Cost, engines: Sequence[Engine], prices: Sequence[float]) -> 
     for i in reversed(chosen[:]):
         if enough([j for j in chosen if j != i]):
             chosen.remove(i)
-    return [engines[i] for i in chosen]
+    return chosen
 
 
 def never_fits(catalog: Catalog, spec: Spec) -> str | None:

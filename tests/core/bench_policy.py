@@ -1,4 +1,4 @@
-"""How many events a second the study takes: 50 models, 500 waiting tickets. Not a test: run it as a module.
+"""How many events a second the study takes, and how that falls with models and tickets. Run it as a module:
 
 python -m tests.core.bench_policy
 """
@@ -12,30 +12,34 @@ from swapd.core.events import Asked, CatalogChanged, EngineReady, Left, Ticked, 
 from swapd.core.scheduler import Scheduler
 from tests.core.play import catalog, endpoint, model
 
-MODELS, SLOTS, WAITING, CLIENTS, EVENTS = 50, 8, 500, 20, 4000
+SLOTS, CLIENTS, EVENTS = 8, 20, 4000
+SIZES = ((5, 50), (50, 500), (200, 2_000), (1_000, 10_000))
+"""Models, and tickets that wait."""
 
 
-def house() -> tuple[Scheduler, list[int], Random]:
-    """A full box: eight busy engines, five hundred who wait, some of them out of patience."""
+def house(count: int, crowd: int) -> tuple[Scheduler, list[int], Random]:
+    """A full box: up to eight busy engines, a crowd that waits, some of it out of patience."""
     rng = Random(1)
-    names = [f"m{i:02}" for i in range(MODELS)]
+    names = [f"m{i:02}" for i in range(count)]
     scheduler = Scheduler()
     models = [model(name, concurrency=4) for name in names]
-    scheduler.handle(CatalogChanged(catalog(*models, budget={"engines": SLOTS}, queue=10_000)), 0.0)
+    scheduler.handle(CatalogChanged(catalog(*models, budget={"engines": SLOTS}, queue=100_000, wait=None)), 0.0)
     for n, name in enumerate(names[:SLOTS]):
         scheduler.handle(Asked(Ticket(n), name, "first"), 0.0)
         run = scheduler.book.engines[name].run
         scheduler.handle(EngineReady(run, endpoint(run)), 1.0)
-    waiting = list(range(100, 100 + WAITING))
+    waiting = list(range(100, 100 + crowd))
     for ticket in waiting:
-        scheduler.handle(Asked(Ticket(ticket), rng.choice(names), f"c{rng.randrange(CLIENTS)}"), 1.0 + ticket / 50)
+        scheduler.handle(
+            Asked(Ticket(ticket), rng.choice(names), f"c{rng.randrange(CLIENTS)}"), 1.0 + 10 * ticket / crowd
+        )
     return scheduler, waiting, rng
 
 
-def main() -> None:
-    """Print events a second: callers that come and go, and plain ticks; each with the next deadline asked for."""
-    scheduler, waiting, rng = house()
-    now, ticket = 20.0, 10_000
+def measure(count: int, crowd: int, now: float) -> dict[str, float]:
+    """Events a second of callers that come and go, and of plain ticks; each with the next deadline asked for."""
+    scheduler, waiting, rng = house(count, crowd)
+    ticket, found = 10_000_000, {}
     for what in ("come and go", "tick"):
         began = perf_counter()
         for n in range(EVENTS):
@@ -47,12 +51,20 @@ def main() -> None:
             else:
                 ticket += 1
                 waiting.append(ticket)
-                scheduler.handle(
-                    Asked(Ticket(ticket), f"m{rng.randrange(MODELS):02}", f"c{rng.randrange(CLIENTS)}"), now
-                )
+                name, client = f"m{rng.randrange(count):02}", f"c{rng.randrange(CLIENTS)}"
+                scheduler.handle(Asked(Ticket(ticket), name, client), now)
             scheduler.deadline()
-        seconds = perf_counter() - began
-        print(f"{what:12} {EVENTS / seconds:8.0f} events/s  ({1e6 * seconds / EVENTS:.0f} µs each)")
+        found[what] = EVENTS / (perf_counter() - began)
+    return found
+
+
+def main() -> None:
+    """Print the table."""
+    for mood, now in (("patient", 20.0), ("out of patience", 50.0)):
+        for count, crowd in SIZES:
+            rates = measure(count, crowd, now)
+            told = "  ".join(f"{what} {rate:6.0f}/s ({1e6 / rate:4.0f} µs)" for what, rate in rates.items())
+            print(f"{count:5} models {crowd:6} waiting, {mood:15}  {told}")
 
 
 if __name__ == "__main__":
