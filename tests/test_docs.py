@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from swapd.config import load
+from swapd.config import load, shapes
+from swapd.config.schema import Config, Model
 from swapd.core.diagram import mermaid
 from swapd.web import errors
 from swapd.web.app import create_app
@@ -50,6 +51,21 @@ def test_every_error_code_is_in_the_readme_with_its_status():
     table = README.split("| code | status |", 1)[1]
     for form in forms:
         assert f"| `{form.code}` | {form.status} |" in table
+
+
+@pytest.mark.parametrize(("header", "struct"), [("top-level key", Config), ("model key", Model)])
+def test_every_key_that_works_is_in_the_readme_and_no_other(header, struct):
+    known = shapes.keys_of(struct)
+    working = {name for name, shape in known.items() if not isinstance(shape, shapes.Later)}
+    assert first_column(header) == working
+
+
+@pytest.mark.parametrize(
+    ("key", "default"),
+    [("ttl", "10m"), ("start_timeout", "10m"), ("stop_grace", "10s"), ("drain", "30s"), ("parallel", "1")],
+)
+def test_the_readme_knows_the_defaults(key, default):
+    assert f"| `{key}` | `{default}` |" in README
 
 
 def test_every_verb_is_in_the_readme():
