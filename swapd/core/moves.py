@@ -104,9 +104,9 @@ class Moves:
             self._set_deadline(engine, COOL_DOWN)
 
     def cooled(self, engine: Engine) -> None:
-        """The rest is over: the model is cold again, the count of failures stays."""
+        """The rest is over: the model is cold again. Its failures stay counted; after FAILED one try is left."""
         if engine.state is State.FAILED:
-            self.book.recall(engine.run.model).failures = 0
+            self.book.recall(engine.run.model).failures = GIVE_UP - 1
         self._advance(engine, Signal.COOLED)
 
     def forgive(self, model: str) -> None:

@@ -63,13 +63,16 @@ def test_jitter_lengthens_a_rest_by_up_to_a_quarter() -> None:
     assert play.due() == 1.2
 
 
-def test_a_failed_model_is_refused_until_its_cool_down_and_then_begins_anew() -> None:
+def test_a_failed_model_is_refused_until_its_cool_down_and_then_gets_one_try() -> None:
     play = failed(Play("a"), 5)
     play.after(10).asks("a", 1).orders("refuse 1: UNAVAILABLE")
     assert play.refusals[1].retry_after == 290.0
     assert play.refusals[1].detail == "its engine failed 5 times in a row, 10 s ago; next try in 290 s"
     play.sleeps().asks("a", 2).exits("a#6").orders(START.format(6), "refuse 2: START_FAILED")
-    assert play.due() == play.now + 1.0
+    assert play.state("a") == "failed"
+    play.sleeps().asks("a", 3).orders(START.format(7)).ready("a#7").orders("grant 3 on a#7")
+    play.after(61).exits("a#7").silence()
+    assert play.due() == play.now + 1.0, "having been healthy it begins anew"
 
 
 def test_the_operators_load_ends_the_rest_and_forgets_the_failures() -> None:
