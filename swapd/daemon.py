@@ -25,6 +25,8 @@ from swapd.web.upstream import Upstream
 
 log = logging.getLogger("swapd")
 T = TypeVar("T")
+HOPELESS = 10.0
+"""Seconds after its SIGKILL that an engine is waited for: the kernel holds what waits for a device."""
 
 
 class Daemon:
@@ -76,7 +78,7 @@ class Daemon:
         finally:
             watcher.cancel()
             await asyncio.shield(self._leave(door, addresses))
-        log.info("all engines are gone, goodbye")
+        log.info("goodbye")
         return 0
 
     def _post(self, event: Event) -> None:
@@ -109,7 +111,8 @@ class Daemon:
         leases = sum(m.engine.leases for m in self._desk.view().models.values() if m.engine)
         log.info("shutting down%s", f": {leases} requests may finish first" if leases else "")
         self._desk.post(Closing())
-        await self._desk.until(lambda view: view.quiet)  # bounded by drain, stop and kill of each engine
+        # Bounded by each engine's drain and stop, and for one that outlives its kill by HOPELESS.
+        await self._desk.until(lambda view: view.hopeless(HOPELESS))
 
     async def _leave(self, door: FrontDoor, addresses: Sequence[Address]) -> None:
         """Close everything, however we came here: no engine outlives us."""

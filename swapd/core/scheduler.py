@@ -39,7 +39,6 @@ class Scheduler:
 
     def __init__(self, jitter: Callable[[], float] = lambda: 0.0) -> None:
         self.book = Book()
-        self.generation = 0
         self._jitter = jitter
         self._now = 0.0
         self._never: dict[str, str | None] = {}
@@ -63,7 +62,7 @@ class Scheduler:
 
     def view(self, now: float) -> View:
         """A frozen picture of the book."""
-        return look(self.book, self.generation, now)
+        return look(self.book, now)
 
     # -- noting ----------------------------------------------------------------------------------------
 
@@ -152,7 +151,6 @@ class Scheduler:
 
     def _changed(self, catalog: Catalog, m: Moves) -> None:
         old, self.book.catalog = self.book.catalog, catalog
-        self.generation += 1
         self._never.clear()
         models = catalog.models.values()
         self.book.pins = tuple(

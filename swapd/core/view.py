@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from swapd.core.book import Book, Failure
-from swapd.core.engine import Endpoint, RunId, State
+from swapd.core.book import Book, Engine, Failure
+from swapd.core.engine import RESTING, Endpoint, RunId, State
 from swapd.core.spec import Cost, Spec
 
 
@@ -45,22 +45,30 @@ class View:
     """The whole book at the monotonic second ``now``."""
 
     now: float
-    generation: int
     budget: Cost
     used: Cost
     models: Mapping[str, ModelView]
-    leftovers: tuple[RunId, ...]
-    """Runs of models that the config no longer has."""
+    leftovers: tuple[EngineView, ...]
+    """Engines of models that the config no longer has."""
     closing: bool
+
+    @property
+    def living(self) -> list[EngineView]:
+        """The engines that have, or may still have, a process."""
+        engines = [m.engine for m in self.models.values() if m.engine is not None]
+        return [e for e in (*engines, *self.leftovers) if e.state not in RESTING]
 
     @property
     def quiet(self) -> bool:
         """Whether no engine has a process."""
-        live = (m.engine for m in self.models.values() if m.engine is not None)
-        return not self.leftovers and all(e.state in (State.BACKOFF, State.FAILED) for e in live)
+        return not self.living
+
+    def hopeless(self, seconds: float) -> bool:
+        """Whether all that live were killed so long ago and still do: to wait longer is in vain."""
+        return all(e.state is State.KILLING and self.now - e.since >= seconds for e in self.living)
 
 
-def look(book: Book, generation: int, now: float) -> View:
+def look(book: Book, now: float) -> View:
     """Take the picture."""
     aliases: dict[str, list[str]] = {}
     for alias in book.catalog.aliases.values():
@@ -68,20 +76,19 @@ def look(book: Book, generation: int, now: float) -> View:
     models = {n: _model(book, s, tuple(aliases.get(n, ())), now) for n, s in book.catalog.models.items()}
     free = book.free()
     used = {name: total - free[name] for name, total in book.catalog.budget.items()}
-    gone = tuple(e.run for n, e in book.engines.items() if n not in models)
-    return View(now, generation, book.catalog.budget, used, models, gone, book.closing)
+    gone = tuple(_engine(e, now) for n, e in book.engines.items() if n not in models)
+    return View(now, book.catalog.budget, used, models, gone, book.closing)
 
 
 def _model(book: Book, spec: Spec, aliases: tuple[str, ...], now: float) -> ModelView:
     history = book.history.get(spec.name)
     failure = history.last if history is not None else None
-    return ModelView(spec, aliases, _engine(book, spec.name, now), book.queue.count(spec.name), failure)
+    engine = book.engines.get(spec.name)
+    seen = _engine(engine, now) if engine is not None else None
+    return ModelView(spec, aliases, seen, book.queue.count(spec.name), failure)
 
 
-def _engine(book: Book, name: str, now: float) -> EngineView | None:
-    engine = book.engines.get(name)
-    if engine is None:
-        return None
+def _engine(engine: Engine, now: float) -> EngineView:
     idle = now - engine.idle_since if engine.state is State.READY and not engine.leases else None
     endpoint = engine.up.endpoint if engine.up else None
     return EngineView(engine.run, engine.state, engine.phase.since, endpoint, len(engine.leases), idle)

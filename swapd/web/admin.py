@@ -9,7 +9,6 @@ from typing import Any
 from aiohttp import web
 
 from swapd import __version__
-from swapd.core.engine import State
 from swapd.core.events import LoadWished, UnloadWished
 from swapd.core.refusal import Reason, Refusal, Refused
 from swapd.core.view import ModelView, View
@@ -144,14 +143,13 @@ class Admin:
         return found[0].name
 
     async def _gone(self, names: list[str]) -> None:
-        runs = {n: m.engine.run for n, m in self._gate.view().models.items() if n in names and m.engine}
+        runs = {engine.run for engine in self._gate.view().living if engine.run.model in names}
         for name in names:
             self._gate.post(UnloadWished(name))
 
         def gone(view: View) -> bool:
             """Whether these very runs are over: somebody may have asked for the model anew by now."""
-            engines = [m.engine for n in runs if (m := view.models.get(n)) is not None]
-            return not any(e is not None and e.run == runs[e.run.model] and _lives(e.state) for e in engines)
+            return not any(engine.run in runs for engine in view.living)
 
         await self._gate.until(gone)  # bounded by the engines' own drain, stop and kill bounds
 
@@ -188,7 +186,3 @@ class Admin:
             "pinned": model.spec.terms.stay.pinned,
             "last_failure": failure,
         }
-
-
-def _lives(state: State) -> bool:
-    return state not in (State.BACKOFF, State.FAILED)

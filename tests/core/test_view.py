@@ -10,7 +10,7 @@ from tests.core.play import DIED, Play, endpoint, model, run_id
 
 def test_a_cold_house() -> None:
     view = Play("a", aliases={"x": "a", "y": "a"}, budget=2).scheduler.view(7.0)
-    assert (view.now, view.generation, view.budget, view.used) == (7.0, 1, {"engines": 2}, {"engines": 0})
+    assert (view.now, view.budget, view.used) == (7.0, {"engines": 2}, {"engines": 0})
     assert (view.models["a"].state, view.models["a"].engine, view.models["a"].aliases) == (
         "cold",
         None,
@@ -43,7 +43,7 @@ def test_a_failure_is_remembered_with_its_time_and_a_resting_house_is_quiet() ->
 def test_what_the_config_no_longer_has_is_a_leftover_until_it_is_gone() -> None:
     play = Play("a", "b").up("a").edits(without=("a",)).forgets()
     view = play.scheduler.view(play.now)
-    assert (list(view.models), view.leftovers, view.quiet, view.generation) == (["b"], (RunId("a", 1),), False, 2)
+    assert (list(view.models), [e.run for e in view.leftovers], view.quiet) == (["b"], [RunId("a", 1)], False)
     assert view.used == {"engines": 1}
     assert play.exits("a#1").scheduler.view(play.now).quiet
 
@@ -51,3 +51,12 @@ def test_what_the_config_no_longer_has_is_a_leftover_until_it_is_gone() -> None:
 def test_a_closing_house_says_so() -> None:
     play = Play("a").closes()
     assert play.scheduler.view(play.now).closing
+
+
+def test_what_outlives_its_kill_for_long_is_hopeless_though_the_config_forgot_it() -> None:
+    play = Play("a", "b", budget=2).up("a", "b").edits(without=("a",)).closes().forgets()
+    assert not play.after(9).ticks().scheduler.view(play.now).hopeless(10)
+    play.after(1).ticks().forgets()  # the grace is over: both are killed
+    assert not play.after(9).ticks().forgets().scheduler.view(play.now).hopeless(10)
+    view = play.after(1).ticks().forgets().scheduler.view(play.now)
+    assert (view.hopeless(10), view.quiet, len(view.living)) == (True, False, 2)

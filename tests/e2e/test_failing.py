@@ -6,8 +6,8 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import time
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -66,16 +66,24 @@ async def test_an_engine_that_never_gets_ready_is_given_up_and_killed(start, con
 
 
 async def test_a_stranger_on_the_port_is_not_taken_for_the_engine(start, connect):
-    """The engine's own child of a shell that ignores its port: a server of ours answers there instead."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen()
-    port = listener.getsockname()[1]
-    daemon = start(config(f'command: "sleep 60 {port} ${{port}}", health: /health, start_timeout: 400ms'))
-    client = await connect(daemon)
-    async with client.chat("alpha") as answer:
-        assert answer.status == 504
-    listener.close()
+    """The engine only sleeps; a server of ours answers on the port that it was given."""
+    client = await connect(start(config('command: "sleep 60 ${port}"')))
+    asking = asyncio.ensure_future(client.chat("alpha"))
+    await until(lambda: client.is_in("alpha", "starting"))
+    pid = (await client.model("alpha"))["pid"]
+    port = int(Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[2])
+
+    async def serve(reader, writer):
+        await reader.readline()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", port):
+        answer = await asking
+    error = await error_of(answer)
+    assert (answer.status, error["code"]) == (502, "engine_start_failed")
+    assert f"port {port} is answered by another process (pid {os.getpid()}" in error["message"]
 
 
 @pytest.mark.parametrize("flags", [("--deaf",), ("--grandchild",), ("--grandchild", "--grandchild-setsid")])

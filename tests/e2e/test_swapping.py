@@ -140,15 +140,17 @@ async def test_a_client_that_leaves_a_stream_frees_its_place_within_a_second(sta
     assert time.monotonic() - left < 1.0
 
 
-async def test_a_client_that_leaves_a_plain_request_frees_its_place_once_the_slot_is_idle(start, connect):
-    client = await connect(start(two("--slow-nonstream", "4")))
+async def test_a_client_that_leaves_a_plain_request_frees_its_place_once_the_slot_is_idle(
+    start, connect, tmp_path
+):
+    journal = tmp_path / "journal"
+    client = await connect(start(two("--slow-nonstream", "4", "--journal", str(journal))))
     asking = asyncio.ensure_future(client.text("alpha"))
 
     async def leases(n):
         return (await client.model("alpha"))["leases"] == n
 
-    await until(lambda: leases(1))
-    await asyncio.sleep(0.2)  # let the request reach the engine
+    await until(lambda: journal.exists() and '"request"' in journal.read_text())
     begun = time.monotonic()
     asking.cancel()
     await asyncio.sleep(0.5)

@@ -22,6 +22,14 @@ async def ok(request: web.Request) -> web.Response:
     return web.json_response({"path": request.path, "text": (await request.read()).decode()})
 
 
+async def one_event_and_silence(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    await response.write(b"data: 1\n\n")
+    await asyncio.Event().wait()
+    return response
+
+
 async def test_a_body_reaches_the_engine_byte_for_byte(hall):
     seen = []
 
@@ -228,28 +236,14 @@ async def test_a_late_first_byte_is_a_504(hall):
 
 
 async def test_a_stream_that_falls_silent_is_ended_with_an_error(hall):
-    async def engine(request):
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await response.prepare(request)
-        await response.write(b"data: 1\n\n")
-        await asyncio.Event().wait()
-        return response
-
-    front = await hall(engine)
+    front = await hall(one_event_and_silence)
     answer = await front.client.post(CHAT, json={"model": "hasty", "stream": True})
     text = (await answer.read()).decode()
     assert "no byte from the engine for 0.2 s" in text
 
 
 async def test_a_revoked_run_closes_its_sockets_and_its_streams_end_with_an_error(hall):
-    async def engine(request):
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await response.prepare(request)
-        await response.write(b"data: 1\n\n")
-        await asyncio.Event().wait()
-        return response
-
-    front = await hall(engine)
+    front = await hall(one_event_and_silence)
     answer = await front.client.post(CHAT, json={"model": "alpha", "stream": True})
     await answer.content.readany()
     front.gate.leases[0].revoked = True
