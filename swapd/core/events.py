@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import NewType
 
 from swapd.core.engine import Endpoint, RunId
+from swapd.core.need import Need, Reading
 from swapd.core.refusal import Exit
-from swapd.core.spec import Catalog
+from swapd.core.spec import Catalog, Launch
 
 Ticket = NewType("Ticket", int)
 """One caller's place: first waiting, then holding. Grows with arrival."""
@@ -61,6 +62,22 @@ class CatalogChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Weighed:
+    """What a model takes when it is launched so: told before it ever ran, and again when more was learned."""
+
+    model: str
+    launch: Launch
+    need: Need
+
+
+@dataclass(frozen=True, slots=True)
+class MachineRead:
+    """The meters were read."""
+
+    reading: Reading
+
+
+@dataclass(frozen=True, slots=True)
 class LoadWished:
     """The operator wants the model up, whatever failed before."""
 
@@ -91,6 +108,8 @@ Event = (
     | EngineSick
     | EngineExited
     | CatalogChanged
+    | Weighed
+    | MachineRead
     | LoadWished
     | UnloadWished
     | Ticked

@@ -23,8 +23,10 @@ from swapd.core.events import (
     Event,
     Left,
     LoadWished,
+    MachineRead,
     Ticked,
     UnloadWished,
+    Weighed,
 )
 from swapd.core.moves import LAST_DRAIN, Moves
 from swapd.core.queue import Waiting
@@ -88,7 +90,7 @@ class Scheduler:
                 self._unload(model, m)
             case Closing():
                 self._closing(m)
-            case Ticked():
+            case Weighed() | MachineRead() | Ticked():
                 pass
             case _:
                 assert_never(event)
