@@ -1,46 +1,60 @@
-"""What the machine may give and what each model takes of it: plain counters, so far."""
+"""What the machine may give and what each model takes of it: sizes of memory, and plain counters."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from swapd.config import schema
 from swapd.config.drafts import Draft
-from swapd.config.problems import Problems, did_you_mean
+from swapd.config.memory import RESERVE, is_memory, spelling
+from swapd.config.problems import Place, Problems, did_you_mean
 from swapd.config.tree import Map
+from swapd.config.units import sized
 from swapd.core.spec import Cost, Spec
-
-_MEMORY = re.compile(r"ram|reserve|metal\d*|(cuda|vulkan|rocm|sycl|hip|musa|cann|opencl|rpc)\d+", re.IGNORECASE)
-_NOT_YET = "is memory, which is not supported yet: use a plain counter such as engines: 1"
 
 
 class Budget:
-    """The ``budget`` section. Without one, one engine at a time is the only safe guess."""
+    """The ``budget`` section: what the operator wrote. ``measured``: the meters are to tell the rest."""
 
     def __init__(self, top: Map, config: schema.Config, problems: Problems) -> None:
         section = top.get("budget")
         self._problems = problems
-        self.amounts: Cost = {"engines": 1} if section is None else config.budget
-        self._known = section.entries.keys() if isinstance(section, Map) else self.amounts.keys()
+        given = list(section.entries) if isinstance(section, Map) else []
+        self._known = [name for name in given if name != RESERVE]
+        self.amounts: Cost = {name: amount for name, amount in config.budget.items() if name != RESERVE}
+        self.reserve = config.budget.get(RESERVE)
+        self.measured = not given or any(name == RESERVE or is_memory(name) for name in given)
         for name in config.budget:
-            if _MEMORY.fullmatch(name) and isinstance(section, Map):
-                problems.add(section.entries[name].key.place, f"budget.{name}", _NOT_YET)
+            assert isinstance(section, Map)
+            self._check_spelling(name, section.entries[name].key.place, f"budget.{name}")
+
+    def _check_spelling(self, name: str, place: Place, key: str) -> bool:
+        if (right := spelling(name)) != name:
+            self._problems.add(place, key, f"is spelt '{right}': upper and lower case count")
+        return right == name
 
     def cost(self, draft: Draft) -> Cost:
-        """What the model takes: its ``needs``, and one of ``engines`` where these are counted."""
+        """What the model takes: its ``needs``, and one of ``engines`` where these are counted.
+
+        A counter of which it takes none is left out; memory of which it takes none is a word of the operator's.
+        """
         section = draft.tree.get("needs")
         for name in draft.keys.needs:
             assert isinstance(section, Map)
-            place = section.entries[name].key.place
-            if _MEMORY.fullmatch(name):
-                self._problems.add(place, draft.path(f"needs.{name}"), _NOT_YET)
-            elif name not in self._known:
-                message = f"the budget has no '{name}'{did_you_mean(name, self._known)}: add it under 'budget'"
-                self._problems.add(place, draft.path(f"needs.{name}"), message)
+            self._check_need(name, section.entries[name].key.place, draft.path(f"needs.{name}"))
         taken = {"engines": 1} if "engines" in self._known else {}
-        return {name: amount for name, amount in (taken | draft.keys.needs).items() if amount}
+        return {name: amount for name, amount in (taken | draft.keys.needs).items() if amount or is_memory(name)}
+
+    def _check_need(self, name: str, place: Place, key: str) -> None:
+        if not self._check_spelling(name, place, key):
+            return
+        if name == RESERVE:
+            message = "is what stays free, no model takes it: name memory such as ram or CUDA0"
+            self._problems.add(place, key, message)
+        elif name not in self._known and not (self.measured and is_memory(name)):
+            message = f"the budget has no '{name}'{did_you_mean(name, self._known)}: add it under 'budget'"
+            self._problems.add(place, key, message)
 
     def check_fit(self, models: Sequence[Draft], specs: Mapping[str, Spec], warnings: Problems) -> None:
         """What is pinned must fit together, else that is a problem; what never fits beside it is a warning."""
@@ -67,5 +81,7 @@ class Budget:
     def _lacks(self, cost: Cost) -> Iterator[str]:
         """``3 of 'big' are needed and the budget has 2``, for each name where that is so."""
         for name, amount in cost.items():
-            if amount > self.amounts.get(name, amount):
-                yield f"{amount} of '{name}' are needed and the budget has {self.amounts[name]}"
+            has = self.amounts.get(name, amount)
+            if amount > has:
+                told = sized if is_memory(name) else str
+                yield f"{told(amount)} of '{name}' are needed and the budget has {told(has)}"

@@ -52,6 +52,8 @@ def build(
         budget=budget.amounts,
         rules=Rules(patience=rules.patience, linger=rules.linger, queue=rules.queue, wait=rules.wait),
         default_model=config.default_model,
+        measured=budget.measured,
+        reserve=budget.reserve,
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from swapd.core.settings import Settings
-from swapd.core.spec import Alias, Catalog
+from swapd.core.spec import Alias, Catalog, Cost
 
-_FIXED = ("listen",)  # bound once, at start
+_FIXED = ("listen", "state_dir", "trace")  # bound, or opened, once at start
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +69,19 @@ def _renamed(old: Catalog, new: Catalog) -> set[str]:
     return names | {alias.model for alias in new.aliases.values() if edited(alias)}
 
 
+def _given(catalog: Catalog) -> tuple[Cost, int | None, bool]:
+    """What the ``budget`` section says."""
+    return catalog.budget, catalog.reserve, catalog.measured
+
+
 def _edited(old: Catalog, new: Catalog, old_settings: Settings, new_settings: Settings) -> set[str]:
     """The top-level keys whose values differ."""
     differ = {
-        "budget": old.budget != new.budget,
+        "budget": _given(old) != _given(new),
         "scheduling": old.rules != new.rules,
         "default_model": old.default_model != new.default_model,
         "admin": old_settings.admin_key != new_settings.admin_key,
     }
-    plain = ("listen", "insecure", "limits", "log")
+    plain = ("insecure", "limits", "log", *_FIXED)
     differ |= {key: getattr(old_settings, key) != getattr(new_settings, key) for key in plain}
     return {key for key, changed in differ.items() if changed}

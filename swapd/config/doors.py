@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from swapd.config import schema
@@ -16,7 +17,9 @@ from swapd.core.settings import Address, Limits, LogSettings, Settings
 _HOST_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):(\d{1,5})", re.ASCII)
 
 
-def settings(top: Map, config: schema.Config, problems: Problems) -> Settings:
+def settings(
+    top: Map, config: schema.Config, environ: Mapping[str, str], home: str, problems: Problems
+) -> Settings:
     """The Settings; a key that stands in a file of its own is not read here."""
     listen = _listen(top, config, problems)
     _check_keys(top, config, problems)
@@ -27,7 +30,18 @@ def settings(top: Map, config: schema.Config, problems: Problems) -> Settings:
         insecure=config.insecure,
         limits=Limits(body=config.limits.body, connections=config.limits.connections),
         log=LogSettings(level=config.log.level, format=config.log.format),
+        state_dir=config.state_dir or _usual_state_dir(environ, home),
+        trace=config.trace,
     )
+
+
+def _usual_state_dir(environ: Mapping[str, str], home: str) -> str:
+    """The folder that systemd made for us (the first, if it made several), else the user's own."""
+    if made := environ.get("STATE_DIRECTORY", "").partition(":")[0]:
+        return made
+    base = Path(environ.get("XDG_STATE_HOME", ""))
+    # The XDG base directory specification: a path that is not absolute is to be ignored.
+    return str((base if base.is_absolute() else Path(home, ".local/state")) / "swapd")
 
 
 def address(text: str, folder: Path) -> Address:

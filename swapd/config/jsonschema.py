@@ -43,9 +43,7 @@ def _value(shape: Shape, sections: dict[str, Any]) -> dict[str, Any]:
             many = {"type": "array", "items": item}
             return many if shape.strict else {"anyOf": [item, many]}
         case shapes.Table():
-            table = {"type": ["object", "null"], "additionalProperties": _value(shape.value, sections)}
-            names = {"type": "array", "items": {"type": "string"}}
-            return {"anyOf": [table, names]} if shape.names_only else table
+            return _table(shape, sections)
         case shapes.Section():
             return _section(shape.struct, sections)
         case shapes.Free():
@@ -54,3 +52,12 @@ def _value(shape: Shape, sections: dict[str, Any]) -> dict[str, Any]:
             return {"not": {}, "description": shape.message}
         case _:
             assert_never(shape)
+
+
+def _table(shape: shapes.Table, sections: dict[str, Any]) -> dict[str, Any]:
+    table: dict[str, Any] = {"type": ["object", "null"]}
+    if shape.named:
+        table["patternProperties"] = {f"^({name})$": _value(one, sections) for name, one in shape.named.items()}
+    table["additionalProperties"] = _value(shape.value, sections)
+    names = {"type": "array", "items": {"type": "string"}}
+    return {"anyOf": [table, names]} if shape.names_only else table

@@ -6,12 +6,12 @@ import shlex
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from swapd.config import units
+from swapd.config import memory, units
 from swapd.config.expand import LATER
-from swapd.config.shapes import FilePath, Later, Leaf, Many
+from swapd.config.shapes import FilePath, Later, Leaf, Many, Table
 
 ADDRESS = frozenset({"host", "port"})
-COMMAND = ADDRESS | {"threads", "binary"}
+COMMAND = ADDRESS | {"threads", "binary", "device"}
 ARGUMENT = ADDRESS | {"threads"}
 
 ALL_LAYERS = 999
@@ -59,6 +59,13 @@ def _one_of(*options: str) -> Leaf:
     return Leaf(units.choice(*options), {"enum": list(options)})
 
 
+def _memory(example: str) -> Leaf:
+    return Leaf(units.memory(example), _SIZE | {"examples": [example]})
+
+
+_SIZE = {"type": "string", "pattern": "^[0-9]+([.][0-9]+)? ?([KMGT]i?)?B$"}
+_NEED = Leaf(units.memory("22GiB", zero=True), {"anyOf": [_SIZE | {"examples": ["22GiB"]}, {"const": 0}]})
+_COUNTER = Leaf(units.counter, {"type": "integer", "minimum": 0})
 _FREE_TEXT = Leaf(units.text, _TEXT_LIKE)
 
 Text = Annotated[str, _FREE_TEXT]
@@ -70,7 +77,11 @@ Size = Annotated[int, Leaf(units.size, _NUMBER_OR_TEXT | {"examples": ["512MiB",
 Whole = Annotated[int, _number(0)]
 Positive = Annotated[int, _number(1)]
 Rank = Annotated[int, _number(None)]
-Counter = Annotated[int, Leaf(units.counter, {"type": "integer", "minimum": 0})]
+Budget = Annotated[
+    dict[str, int], Table(_COUNTER, named={memory.NAME: _memory("22GiB"), memory.RESERVE: _memory("1GiB")})
+]
+Needs = Annotated[dict[str, int], Table(_COUNTER, named={memory.NAME: _NEED})]
+"""As ``Budget``; that a model takes no memory at all can be said too."""
 Threads = Annotated[int, Leaf(_THREADS, {"anyOf": [{"type": "integer", "minimum": 1}, {"const": "auto"}]})]
 Layers = Annotated[int, Leaf(_LAYERS, {"anyOf": [{"type": "integer", "minimum": 0}, {"enum": ["all", "auto"]}]})]
 Path = Annotated[str, FilePath()]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from swapd.config.schema import LlamaCpp
 
 BINARY = "${binary}"
+DEVICE = "${device}"
 PARALLEL = ("-np", "--parallel")
 CONTEXT = ("-c", "--ctx-size")
 
@@ -24,7 +25,7 @@ OWNED = {
 
 
 def argv(name: str, path: str, keys: LlamaCpp) -> tuple[str, ...]:
-    """The command line. ``${binary}``, ``${host}``, ``${port}`` and ``${threads}`` are left open."""
+    """The command line. ``${binary}``, ``${host}``, ``${port}``, ``${threads}``, ``${device}`` are left open."""
     binary = BINARY if keys.binary == "auto" else keys.binary
     address = ("--host", "${host}", "--port", "${port}")
     return (binary, *address, "--alias", name, "-m", path, *_flags(keys), *keys.args)
@@ -41,8 +42,7 @@ def _flags(keys: LlamaCpp) -> Iterator[str]:
     yield from _valued("-b", keys.batch)
     yield from _valued("-ub", ubatch)
     yield from ("-np", str(keys.parallel))
-    devices = ",".join(keys.device)
-    yield from _valued("--device", devices if devices not in ("", "auto") else None)
+    yield from _valued("--device", DEVICE if keys.device == ("auto",) else ",".join(keys.device) or None)
     yield from ["--embeddings"] * keys.embeddings
     yield from ["--reranking"] * keys.reranking
     yield from _valued("--mmproj", keys.mmproj)

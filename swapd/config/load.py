@@ -53,7 +53,7 @@ def load(path: Path, environ: Mapping[str, str], find_binary: FindBinary | None 
     _expect_models(top, problems)
     models = drafts(sources.models, top.get("defaults"), home, problems)
     catalog = build(top, config, models, problems, warnings)
-    admitted = _with_key_file(settings(top, config, problems), config, top, sources, problems)
+    admitted = _with_key_file(settings(top, config, environ, home, problems), config, top, sources, problems)
     check_machine(models, environ.get("PATH"), find_binary, warnings)
     return _loaded((catalog, admitted), sources, problems, warnings)
 

@@ -20,6 +20,8 @@ def check(draft: Draft, problems: Problems, warnings: Problems) -> None:
         _command_describes_itself(draft, problems)
         _command_takes_its_port(draft, problems)
         _binary_comes_first(draft, problems)
+    else:
+        _auto_is_no_device_among_others(draft, problems)
     _args_repeat_nothing(draft, problems)
     _variables_have_names(draft, problems)
     _pinned_has_no_ttl(draft, warnings)
@@ -62,6 +64,14 @@ def _binary_comes_first(draft: Draft, problems: Problems) -> None:
     if any(llamacpp.BINARY in word for word in arguments):
         message = "'${binary}' can only be the first word of a command, alone"
         problems.add(draft.place("command"), draft.path("command"), message)
+
+
+def _auto_is_no_device_among_others(draft: Draft, problems: Problems) -> None:
+    if len(draft.keys.device) > 1:
+        for place, name in zip(items(draft.tree.get("device")), draft.keys.device, strict=True):
+            if name == "auto":
+                message = "'auto' cannot stand beside other names: with it alone swapd chooses, else remove it"
+                problems.add(place.place, draft.path("device"), message)
 
 
 def _args_repeat_nothing(draft: Draft, problems: Problems) -> None:

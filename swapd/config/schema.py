@@ -86,7 +86,7 @@ class Sharing(Process, frozen=True):
     preload: kinds.Flag = False
     priority: kinds.Rank = 0
     concurrency: kinds.Positive | None = None
-    needs: dict[str, kinds.Counter] = {}
+    needs: kinds.Needs = {}
 
 
 class Proxying(Sharing, frozen=True):
@@ -155,7 +155,7 @@ class Config(Keys, frozen=True):
 
     default_model: kinds.Text | None = None
     listen: kinds.Texts = ("127.0.0.1:9292",)
-    state_dir: Annotated[Any, Later("remove it; nothing is kept between restarts")] = None
+    state_dir: kinds.Path | None = None
     include: kinds.Paths = ()
     log: Log = Log()
     macros: dict[str, kinds.Macro] = {}
@@ -167,9 +167,9 @@ class Config(Keys, frozen=True):
     trusted_proxies: kinds.NotYet = None
     tls: Annotated[Any, Later("remove it, and put a TLS proxy in front")] = None
     keepalive_comments: kinds.NotYet = None
-    trace: kinds.NotYet = None
+    trace: kinds.Path | None = None
     pools: Annotated[Any, Later("remove it; 'aliases' give a model more names")] = None
-    budget: dict[str, kinds.Counter] = {}
+    budget: kinds.Budget = {}
     scheduling: Scheduling = Scheduling()
     limits: Limits = Limits()
     defaults: Defaults = Defaults()

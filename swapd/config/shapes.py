@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import re
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -42,10 +43,19 @@ class Many:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A mapping whose keys are names of the operator's choice. ``names_only``: a list of names will do too."""
+    """A mapping whose keys are names of the operator's choice. ``names_only``: a list of names will do too.
+
+    ``named``: shapes of their own for names that match a whole pattern.
+    """
 
     value: Shape
     names_only: bool = False
+    named: Mapping[str, Shape] = field(default_factory=dict)
+
+    def shape_of(self, name: str) -> Shape:
+        """How the value of ``name`` is read. Upper and lower case are one here: who errs there is told of that."""
+        case = re.IGNORECASE | re.ASCII
+        return next((s for pattern, s in self.named.items() if re.fullmatch(pattern, name, case)), self.value)
 
 
 @dataclass(frozen=True, slots=True)

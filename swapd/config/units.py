@@ -17,6 +17,7 @@ _BYTES = {"": 1, "B": 1} | {
     for power, letter in enumerate("KMGT")
     for suffix, base in (("iB", 1024), ("B", 1000))
 }
+_POWERS = ("B", "KiB", "MiB", "GiB", "TiB")
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _AMOUNT = re.compile(r"(\d{1,15}(?:\.\d{1,9})?) ?([A-Za-z]*)", re.ASCII)
 _WHOLE = re.compile(r"[-+]?\d{1,18}", re.ASCII)
@@ -47,13 +48,36 @@ def size(value: str) -> int:
     return int(float(match[1]) * _BYTES[match[2]])
 
 
+def sized(amount: int) -> str:
+    """Bytes in words that ``size`` reads: ``22GiB``, ``1.5KiB``."""
+    power = min((max(amount, 1).bit_length() - 1) // 10, len(_POWERS) - 1)
+    return f"{amount / 1024**power:.5g}{_POWERS[power]}"
+
+
+def memory(example: str, zero: bool = False) -> Callable[[str], int]:
+    """A reader of memory in bytes. Without a unit it is refused: a bare 22 could mean anything but bytes.
+
+    ``zero``: none at all is an amount too.
+    """
+
+    def read(value: str) -> int:
+        told = value.endswith("B") or (zero and value == "0")
+        amount = size(value) if told else 0
+        if not amount and not (told and zero):
+            raise ValueError(f"is memory: give it a size such as {example}, not '{value}'")
+        return amount
+
+    return read
+
+
 def counter(value: str) -> int:
-    """An amount of a plain counter. Memory is told apart by its unit."""
+    """An amount of a plain counter."""
     if _WHOLE.fullmatch(value) and int(value) >= 0:
         return int(value)
     match = _AMOUNT.fullmatch(value)
     if match is not None and match[2] in _BYTES:
-        raise ValueError("memory sizes are not supported yet: use a plain counter such as engines: 1")
+        advice = "write a whole number, or name memory such as ram or CUDA0"
+        raise ValueError(f"'{value}' is a size, and this is a plain counter: {advice}")
     raise ValueError(f"'{value}' is not a count: write a whole number such as 1")
 
 

@@ -26,6 +26,7 @@ _KNOWN = {
     "port": "command, args, env and stop",
     "threads": "command and args",
     "binary": "a command",
+    "device": "a command",
 }
 MODEL = "${model}"
 """Stands for itself while no model is known yet, as in ``defaults``."""
@@ -142,7 +143,7 @@ class Walk:
             raise self._wrong(node, key, f"must be a mapping of names, not {kind(node)}")
         values: dict[str, Any] = {}
         for name, entry in node.entries.items():
-            self._keep(values, name, entry.value, shape.value, f"{key}.{name}")
+            self._keep(values, name, entry.value, shape.shape_of(name), f"{key}.{name}")
         return values
 
     def _names(self, node: Seq, key: str) -> tuple[str, ...]:

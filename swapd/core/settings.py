@@ -39,10 +39,14 @@ class LogSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The top-level keys that are not about models. Changing ``listen`` needs a restart."""
+    """The top-level keys that are not about models. ``listen``, ``state_dir`` and ``trace`` need a restart."""
 
     listen: tuple[Address, ...] = (Address(),)
     admin_key: str | None = None
     insecure: bool = False
     limits: Limits = Limits()
     log: LogSettings = LogSettings()
+    state_dir: str = "/var/lib/swapd"
+    """The folder for what is kept between restarts; an absolute path."""
+    trace: str | None = None
+    """The file that requests are recorded in, never their content; None records nothing."""

@@ -15,7 +15,7 @@ from typing import Any
 Cost = Mapping[str, int]
 """Resource name -> amount. Memory in bytes, any other name is a plain counter."""
 
-PLACEHOLDERS = ("${binary}", "${host}", "${port}", "${threads}")
+PLACEHOLDERS = ("${binary}", "${host}", "${port}", "${threads}", "${device}")
 """What a ``Launch`` leaves open until the engine room spawns it."""
 
 
@@ -152,6 +152,10 @@ class Catalog:
     budget: Cost = field(default_factory=dict)
     rules: Rules = Rules()
     default_model: str | None = None
+    measured: bool = False
+    """Whether the daemon completes ``budget``, which is the operator's word, with what the meters find."""
+    reserve: int | None = None
+    """Bytes kept free of each measured resource; None leaves that to the daemon's own rule."""
 
     def resolve(self, name: str) -> tuple[Spec, Alias | None] | None:
         """The model behind a name or an alias, and the alias if it was one; None if unknown."""

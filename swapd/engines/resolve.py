@@ -1,4 +1,4 @@
-"""Filling in what a Launch leaves open: which binary, which port, how many threads."""
+"""Filling in what a Launch leaves open: which binary, which port, how many threads, which devices."""
 
 from __future__ import annotations
 
@@ -12,12 +12,30 @@ import psutil
 from swapd.core.spec import Launch
 
 LOOPBACK = "127.0.0.1"
+DEVICE = "${device}"
 _OPEN = re.compile(r"\$\{(\w+)\}")
 
 
 def resolve(launch: Launch, values: Mapping[str, str]) -> tuple[str, ...]:
-    """The argv with each placeholder that ``values`` knows filled in; keys are bare names (``port``)."""
-    return fill(launch.argv, values)
+    """The argv with each placeholder that ``values`` knows filled in; keys are bare names (``port``).
+
+    Without a ``device``, or with an empty one, the words that would name it are left out: the engine chooses.
+    """
+    if values.get("device"):
+        return fill(launch.argv, values)
+    return fill(_without_device(launch.argv), {**values, "device": ""})
+
+
+def _without_device(argv: Sequence[str]) -> tuple[str, ...]:
+    """Drops ``--device ${device}`` and ``--device=${device}``, whatever the flag is called."""
+    kept = list(argv[:1])
+    for word in argv[1:]:
+        if word == DEVICE:
+            if kept[1:] and kept[-1].startswith("-"):
+                kept.pop()
+        elif not (word.startswith("-") and word.endswith(f"={DEVICE}")):
+            kept.append(word)
+    return tuple(kept)
 
 
 def fill(words: Sequence[str], values: Mapping[str, str]) -> tuple[str, ...]:

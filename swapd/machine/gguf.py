@@ -1,32 +1,48 @@
 """What the header of a GGUF file says: read by a walk that steps over what nobody asked for.
 
 Layout as in the GGUF specification (ggml's docs/gguf.md): magic, version, counts, key-value pairs, tensor
-infos. A vocabulary of 262 144 tokens is stepped over, not decoded: 0.1 s instead of 16 s.
+infos. A vocabulary of 262 144 tokens is stepped over, not decoded: 0.1 s instead of 16 s. Whatever a file
+claims, no more than ``MOST_BYTES`` of it are ever read. (They are read, not mapped: a map of a file that is
+being replaced kills the process that looks at it.)
 """
 
 from __future__ import annotations
 
-import mmap
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
-MOST_PAIRS = 1 << 16
-MOST_TENSORS = 1 << 20
+MOST_PAIRS = 1 << 12
+MOST_TENSORS = 1 << 17
+MOST_BYTES = 64 << 20
+"""Headers are 1 to 15 MiB, nearly all of it the vocabulary."""
+FIRST_BYTES = 8 << 20
+"""Read at first; all that is ever read where that was not enough."""
 SHORT = 1024
 """Arrays up to this length are kept (a number for each layer); longer ones are vocabularies."""
 
-_SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
+_SCALARS = {
+    kind: struct.Struct("<" + form)
+    for kind, form in {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?"}.items()
+} | {10: struct.Struct("<Q"), 11: struct.Struct("<q"), 12: struct.Struct("<d")}
 _STRING, _ARRAY = 8, 9
+_U32, _U64 = _SCALARS[4], _SCALARS[10]
+
+T = TypeVar("T")
 
 
 class BadGguf(Exception):
     """The file is not a GGUF, is cut short, or lies about itself; the message says which."""
+
+
+class _TooShort(Exception):
+    """What was read of the file ends before its header does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,106 +63,157 @@ class Header:
         """A value under the architecture's own prefix: ``block_count`` is ``llama.block_count``."""
         return self.values.get(f"{self.arch}.{key}")
 
+    def count(self, key: str, most: int) -> int | None:
+        """A whole number from 0 to ``most``; None if the file does not say. Raises BadGguf for all else."""
+        found = self.get(key)
+        if found is not None and not (isinstance(found, int) and 0 <= found <= most):
+            raise BadGguf(f"cannot believe {self.path}: its {key} is {found!r:.40}")
+        return found
+
 
 def read(path: Path) -> Header:
-    """Walk the header. Raises BadGguf, and OSError where the file cannot be read at all."""
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        if size < 24:
-            raise BadGguf(f"cannot read {path}: it is cut short ({size} bytes)")
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            try:
-                return _header(path, size, _Walk(data))
-            except (struct.error, IndexError) as error:
-                raise BadGguf(f"cannot read {path}: its header is cut short") from error
+    """Walk the metadata. Raises BadGguf, and OSError where the file cannot be read at all."""
+    return _walk(path, lambda walk, size: _header(path, size, walk))
+
+
+def tensor_sizes(path: Path) -> dict[str, int]:
+    """Bytes of each tensor of one file, alignment included. Raises as ``read`` does."""
+    return _walk(path, lambda walk, size: _sizes(path, size, walk))
 
 
 def parts(path: Path) -> list[Path]:
     """All files of a model that is split as ``-00001-of-00003.gguf``; the file alone otherwise."""
     found = re.fullmatch(r"(.*)-(\d{5})-of-(\d{5})\.gguf", path.name)
-    if found is None:
+    if found is None or not 1 <= int(found[2]) <= int(found[3]):
         return [path]
-    stem, _, count = found.groups()
-    return [path.with_name(f"{stem}-{n:05d}-of-{count}.gguf") for n in range(1, int(count) + 1)]
+    return [path.with_name(f"{found[1]}-{n:05d}-of-{found[3]}.gguf") for n in range(1, int(found[3]) + 1)]
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a model with all its parts. Raises BadGguf if one is missing beside others, and OSError."""
+    names = parts(path)
+    size = path.stat().st_size
+    for part in names:
+        if part != path:
+            try:
+                size += part.stat().st_size
+            except FileNotFoundError:
+                raise BadGguf(
+                    f"cannot read {path}: {part.name}, one of its {len(names)} parts, is missing"
+                ) from None
+    return size
+
+
+def _walk(path: Path, visit: Callable[[_Walk, int], T]) -> T:
+    if path.exists() and not path.is_file():
+        raise BadGguf(f"cannot read {path}: it is not a file")
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        for enough in (FIRST_BYTES, MOST_BYTES):
+            file.seek(0)
+            data = file.read(enough)
+            try:
+                return visit(_Walk(data), size)
+            except BadGguf as error:
+                raise BadGguf(f"cannot read {path}: {error}") from None
+            except _TooShort:
+                if len(data) < enough:
+                    raise BadGguf(f"cannot read {path}: its header is cut short ({size} bytes)") from None
+    raise BadGguf(f"cannot read {path}: its header is larger than {MOST_BYTES >> 20} MiB")
 
 
 def _header(path: Path, size: int, walk: _Walk) -> Header:
     if walk.take(4) != MAGIC:
-        raise BadGguf(f"cannot read {path}: it is not a GGUF file")
-    version = walk.number("<I")
+        raise BadGguf("it is not a GGUF file")
+    version = walk.number(_U32)
     if version not in VERSIONS:
-        raise BadGguf(f"cannot read {path}: GGUF version {version} is not known")
-    tensors, pairs = walk.number("<Q"), walk.number("<Q")
+        raise BadGguf(f"GGUF version {version} is not known")
+    tensors, pairs = walk.number(_U64), walk.number(_U64)
     if pairs > MOST_PAIRS or tensors > MOST_TENSORS:
-        raise BadGguf(f"cannot read {path}: its header claims {pairs} keys and {tensors} tensors")
+        raise BadGguf(f"its header claims {pairs} keys and {tensors} tensors")
     values = {}
     for _ in range(pairs):
         key = walk.string()
-        value = walk.value(walk.number("<I"))
+        value = walk.value(walk.number(_U32))
         if value is not None:
             values[key] = value
     return Header(path, size, tensors, values)
 
 
-class _Walk:
-    """A place in the mapped file that only moves forward."""
+def _sizes(path: Path, size: int, walk: _Walk) -> dict[str, int]:
+    """Each tensor reaches to the next one's offset, the last to the end of the file."""
+    starts = {}
+    for _ in range(_header(path, size, walk).tensors):
+        name = walk.string()
+        dimensions = walk.number(_U32)
+        walk.step(8 * dimensions + 4)
+        starts[name] = walk.number(_U64)
+    ends = sorted({*starts.values(), max(0, size - walk.at)})
+    after = dict(pairwise(ends))
+    return {name: max(0, min(after.get(start, start), size) - start) for name, start in starts.items()}
 
-    def __init__(self, data: mmap.mmap) -> None:
+
+class _Walk:
+    """A place in what was read of the file that only moves forward. Raises _TooShort beyond the end."""
+
+    def __init__(self, data: bytes) -> None:
         self._data = data
-        self._at = 0
+        self.at = 0
+
+    def step(self, count: int) -> None:
+        """Step over bytes."""
+        self.at += count
+        if self.at > len(self._data):
+            raise _TooShort
 
     def take(self, count: int) -> bytes:
-        """The next bytes; IndexError beyond the end."""
-        end = self._at + count
-        if end > len(self._data):
-            raise IndexError
-        found = self._data[self._at : end]
-        self._at = end
-        return found
+        """The next bytes."""
+        begin = self.at
+        self.step(count)
+        return self._data[begin : self.at]
 
-    def number(self, form: str) -> Any:
+    def number(self, form: struct.Struct) -> Any:
         """The next scalar."""
-        (found,) = struct.unpack(form, self.take(struct.calcsize(form)))
+        (found,) = form.unpack(self.take(form.size))
         return found
 
     def string(self) -> str:
         """The next string."""
-        return self.take(self.number("<Q")).decode(errors="replace")
+        return self.take(self.number(_U64)).decode(errors="replace")
 
     def value(self, kind: int) -> Any:
         """The next value of a type; None for a long array, which is stepped over."""
         if kind == _STRING:
             return self.string()
         if kind == _ARRAY:
-            return self._array(self.number("<I"), self.number("<Q"))
-        if kind not in _SCALARS:
-            raise BadGguf(f"cannot read the header: value type {kind} is not known")
-        return self.number(_SCALARS[kind])
+            return self._array(self.number(_U32), self.number(_U64))
+        return self.number(_scalar(kind))
 
     def _array(self, kind: int, count: int) -> Any:
         if kind == _ARRAY:  # allowed by the format, used by nobody, and a way to go down for ever
-            raise BadGguf("cannot read the header: an array of arrays")
+            raise BadGguf("an array of arrays")
         if count <= SHORT:
             return [self.value(kind) for _ in range(count)]
-        if kind in _SCALARS:
-            self.take_over(count * struct.calcsize(_SCALARS[kind]))
-        elif kind == _STRING:
+        if kind == _STRING:
             self._strings(count)
         else:
-            raise BadGguf(f"cannot read the header: value type {kind} is not known")
+            self.step(count * _scalar(kind).size)
         return None
 
     def _strings(self, count: int) -> None:
         """Step over strings; a plain loop on purpose, it is the only hot one here."""
-        data, at, end, unpack = self._data, self._at, len(self._data), struct.Struct("<Q").unpack_from
-        for _ in range(count):
-            at += 8 + unpack(data, at)[0]
-            if at > end:
-                raise IndexError
-        self._at = at
+        data, at, end, unpack = self._data, self.at, len(self._data), _U64.unpack_from
+        try:
+            for _ in range(count):
+                at += 8 + unpack(data, at)[0]
+        except (struct.error, OverflowError):
+            raise _TooShort from None
+        if at > end:
+            raise _TooShort
+        self.at = at
 
-    def take_over(self, count: int) -> None:
-        """Step over bytes; IndexError beyond the end."""
-        self._at += count
-        if self._at > len(self._data):
-            raise IndexError
+
+def _scalar(kind: int) -> struct.Struct:
+    if kind not in _SCALARS:
+        raise BadGguf(f"value type {kind} is not known")
+    return _SCALARS[kind]

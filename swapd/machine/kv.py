@@ -1,103 +1,122 @@
-"""The KV cache of a llama.cpp model: what a command line asks for, and the formula for its bytes.
+"""The KV cache of a llama.cpp model: the formula for its bytes.
 
 Checked against the engine's own figures in eight settings (gemma-3-270m, b11434): sliding windows, unified
-cache, several slots, KV types.
+cache, several slots, KV types. Where a header leaves something open, the upper bound is taken.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from swapd.machine.asked import Asked
+from swapd.machine.gguf import SHORT, BadGguf, Header
 
-from swapd.machine.gguf import Header
-
-UBATCH = 512
-"""llama.cpp's default physical batch."""
+MOST_LAYERS, MOST_HEADS, MOST_WIDTH, MOST_TOKENS = SHORT, 1 << 14, 1 << 20, 1 << 28
+"""What a header may claim; the largest models known stay far below."""
 _TYPE_BYTES = {
     "f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32, "q5_1": 24 / 32, "q5_0": 22 / 32,
     "q4_1": 20 / 32, "q4_0": 18 / 32, "iq4_nl": 18 / 32,
 }  # fmt: skip
 _FULL_EVERY = {"gemma2": 2, "gemma3": 6, "gemma3n": 5, "gpt-oss": 2, "cohere2": 4, "llama4": 4, "exaone4": 4}
 """Every how many layers one sees the whole context, where the file does not say: llama.cpp has it in code."""
+_STATE_BYTES = 4.0
+"""Recurrent states are kept in f32."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the command line asks for that costs memory. ``context`` None is the trained one."""
-
-    context: int | None
-    slots: int
-    unified: bool
-    ubatch: int
-    key_type: str
-    value_type: str
-    whole_windows: bool
-    """``--swa-full``: sliding windows keep the whole context."""
+def layers_of(header: Header) -> int:
+    """The model's blocks. Raises BadGguf if there are none."""
+    layers = header.count("block_count", MOST_LAYERS)
+    if not layers:
+        raise BadGguf(f"cannot believe {header.path}: it has no layers (architecture {header.arch:.40})")
+    return layers
 
 
-def asked_by(argv: Sequence[str]) -> Asked:
-    """Read a llama-server command line. A flag said twice counts the last time, as there."""
-    found = {word: argv[n + 1] if n + 1 < len(argv) else "" for n, word in enumerate(argv)}
-
-    def value(*flags: str) -> str | None:
-        return next((found[flag] for flag in flags if flag in found), None)
-
-    def number(*flags: str) -> int | None:
-        text = value(*flags)
-        return int(text) if text is not None and text.isdecimal() else None
-
-    slots = number("-np", "--parallel")
-    return Asked(
-        context=number("-c", "--ctx-size") or None,
-        slots=slots or 4,  # llama-server's own default is four, on one unified cache
-        unified=slots is None or "-kvu" in found or "--kv-unified" in found,
-        ubatch=number("-ub", "--ubatch-size") or UBATCH,
-        key_type=value("-ctk", "--cache-type-k") or "f16",
-        value_type=value("-ctv", "--cache-type-v") or "f16",
-        whole_windows="--swa-full" in found,
-    )
+def trained_context(header: Header) -> int:
+    """Tokens that the model was trained for; 0 if the file does not say."""
+    return header.count("context_length", MOST_TOKENS) or 0
 
 
 def cache_bytes(header: Header, context: int, asked: Asked) -> int:
-    """Bytes of the KV cache for ``context`` tokens in all; 0 for an encoder, which keeps none."""
-    layers = int(header.get("block_count") or 0)
+    """Bytes of the KV cache for ``context`` tokens in all; 0 for an encoder, which keeps none.
+
+    Raises BadGguf for a header that cannot be true.
+    """
+    layers = layers_of(header)
     if header.get("attention.causal") is False:
         return 0
-    widths = _widths(header, asked)
-    kv_heads = _per_layer(header.get("attention.head_count_kv") or header.get("attention.head_count") or 0, layers)
-    return round(sum(_cells(header, n, context, asked) * kv_heads[n] * widths for n in range(layers)))
+    heads = _heads(header, layers)
+    # The last layers of some models look into the cache of earlier ones and have none.
+    own = max(0, layers - (header.count("attention.shared_kv_layers", MOST_LAYERS) or 0))
+    state = _state_bytes(header) * asked.slots
+    found = 0.0
+    for layer in range(own):
+        if _is_recurrent(header, layer, heads[layer]):
+            found += state
+        else:
+            found += _layer_bytes(header, layer, heads[layer], context, asked)
+    return round(found)
 
 
-def _widths(header: Header, asked: Asked) -> float:
-    """Bytes of one key and one value of one head."""
-    heads = max(_per_layer(header.get("attention.head_count") or 1, 1))
-    usual = int(header.get("embedding_length") or 0) // max(1, heads)
-    key = int(header.get("attention.key_length") or usual)
-    value = int(header.get("attention.value_length") or usual)
-    return key * _TYPE_BYTES.get(asked.key_type, 2.0) + value * _TYPE_BYTES.get(asked.value_type, 2.0)
+def _layer_bytes(header: Header, layer: int, heads: int, context: int, asked: Asked) -> float:
+    window = header.count("attention.sliding_window", MOST_TOKENS) or 0
+    slides = bool(window) and not _sees_all(header, layer)
+    cells = context
+    if slides and not asked.whole_windows:
+        streams = 1 if asked.unified else asked.slots
+        sharing = asked.slots if asked.unified else 1
+        cells = _padded(min(context // streams, window * sharing + asked.ubatch)) * streams
+    key, value = _widths(header, slides)
+    kinds = _TYPE_BYTES.get(asked.key_type, 2.0), _TYPE_BYTES.get(asked.value_type, 2.0)
+    return cells * heads * (key * kinds[0] + value * kinds[1])
 
 
-def _cells(header: Header, layer: int, context: int, asked: Asked) -> int:
-    """Tokens that a layer keeps, over all streams."""
-    window = int(header.get("attention.sliding_window") or 0)
-    if not window or asked.whole_windows or _sees_all(header, layer):
-        return context
-    streams = 1 if asked.unified else asked.slots
-    sharing = asked.slots if asked.unified else 1
-    return _padded(min(context // streams, window * sharing + asked.ubatch)) * streams
+def _widths(header: Header, slides: bool) -> tuple[int, int]:
+    """Numbers in the key and in the value of one head; layers that slide may have their own."""
+    most = max(_listed(header, "attention.head_count") or [1])
+    usual = (header.count("embedding_length", MOST_WIDTH) or 0) // max(1, most)
+
+    def width(key: str) -> int:
+        own = header.count(f"{key}_swa", MOST_WIDTH) if slides else None
+        return own or header.count(key, MOST_WIDTH) or usual
+
+    return width("attention.key_length"), width("attention.value_length")
+
+
+def _heads(header: Header, layers: int) -> list[int]:
+    """Key heads of each layer, whether the file says one number or many; without any, as many as heads."""
+    found = _listed(header, "attention.head_count_kv") or _listed(header, "attention.head_count") or [0]
+    return found * layers if len(found) == 1 else [*found, *[0] * layers]
+
+
+def _listed(header: Header, key: str) -> list[int] | None:
+    found = header.get(key)
+    if not isinstance(found, list):
+        one = header.count(key, MOST_HEADS)
+        return None if one is None else [one]
+    if not all(isinstance(entry, int) and 0 <= entry <= MOST_HEADS for entry in found):
+        raise BadGguf(f"cannot believe {header.path}: its {key} is {found!r:.40}")
+    return found
+
+
+def _is_recurrent(header: Header, layer: int, heads: int) -> bool:
+    """A hybrid model's layer that keeps a state of fixed size instead of a cache."""
+    every = header.count("full_attention_interval", MOST_LAYERS)
+    return heads == 0 or (bool(every) and (layer + 1) % (every or 1) != 0)
+
+
+def _state_bytes(header: Header) -> float:
+    """State of one recurrent layer for one slot: the convolution's window and the state itself."""
+    inner, state, window, groups = (
+        header.count(f"ssm.{key}", MOST_WIDTH) or 0
+        for key in ("inner_size", "state_size", "conv_kernel", "group_count")
+    )
+    return _STATE_BYTES * (inner * state + max(0, window - 1) * (inner + 2 * groups * state))
 
 
 def _sees_all(header: Header, layer: int) -> bool:
     pattern = header.get("attention.sliding_window_pattern")
     if isinstance(pattern, list):  # one flag a layer: whether it slides
         return not pattern[layer] if layer < len(pattern) else True
-    every = pattern or _FULL_EVERY.get(header.arch)
-    return not every or (layer + 1) % int(every) == 0
-
-
-def _per_layer(value: int | list[int], layers: int) -> list[int]:
-    """A number for each layer, whether the file says one or many."""
-    return [*value, *[0] * layers] if isinstance(value, list) else [value] * max(1, layers)
+    every = header.count("attention.sliding_window_pattern", MOST_LAYERS) or _FULL_EVERY.get(header.arch)
+    return not every or (layer + 1) % every == 0
 
 
 def _padded(cells: int) -> int:

@@ -8,7 +8,7 @@ RAW = "command: 'run --port ${port}'"
 
 
 def test_a_bare_command_has_the_usual_terms(model):
-    assert model(RAW) == Spec("m", Launch(("run", "--port", "${port}")), Terms(cost={"engines": 1}, concurrency=4))
+    assert model(RAW) == Spec("m", Launch(("run", "--port", "${port}")), Terms(concurrency=4))
 
 
 def test_every_key_arrives(model):
@@ -23,7 +23,6 @@ def test_every_key_arrives(model):
         "m",
         Launch(("run", "--port", "${port}"), (("A", "${port}"), ("B", "2")), "/tmp", "/ok"),
         Terms(
-            cost={"engines": 1},
             concurrency=7,
             priority=-2,
             stay=Stay(ttl=None, preload=True),

@@ -38,11 +38,15 @@ def edited(loaded):
         ("[x]", "[y]", Changes(retuned=("a", "b"))),
         ("  b: ", "  c: ", Changes(added=("c",), removed=("b",))),
         ("engines: 2", "engines: 3", Changes(settings=("budget",))),
+        ("engines: 2}", "engines: 2, ram: 1GiB}", Changes(settings=("budget",))),
+        ("engines: 2}", "engines: 2, reserve: 1GiB}", Changes(settings=("budget",))),
+        ("budget: {engines: 2}", "", Changes(retuned=("a", "b"), settings=("budget",))),
         ("models:", "default_model: a\nmodels:", Changes(settings=("default_model",))),
         ("models:", "scheduling: {queue: 1}\nmodels:", Changes(settings=("scheduling",))),
         ("models:", "log: {level: debug}\nlimits: {body: 1}\nmodels:", Changes(settings=("limits", "log"))),
         ("models:", "admin: {key: k}\ninsecure: true\nmodels:", Changes(settings=("admin", "insecure"))),
         ("models:", "listen: 127.0.0.1:1\nmodels:", Changes(needs_restart=("listen",))),
+        ("models:", "state_dir: /s\ntrace: /t\nmodels:", Changes(needs_restart=("state_dir", "trace"))),
     ],
 )
 def test_only_what_was_edited_changes(edited, was, becomes, means):
@@ -58,6 +62,12 @@ def test_only_what_was_edited_changes(edited, was, becomes, means):
 def test_an_alias_that_moves_from_a_removed_model_retunes_its_new_one(edited):
     after = "budget: {engines: 2}\nmodels:\n  a: {path: /a, ttl: 1m, aliases: {x: {}, y: {set: {t: 0}}}}\n"
     assert edited(BEFORE, after) == Changes(removed=("b",), retuned=("a",))
+
+
+def test_whether_memory_is_measured_at_all_is_a_change_of_the_budget(edited):
+    before, after = "budget: {}\nmodels: {}", "budget: {big: 1}\nmodels: {}"
+    assert edited(before, after) == Changes(settings=("budget",))
+    assert edited("budget: {ram: 1GiB}\nmodels: {}", "budget: {ram: 1024MiB}\nmodels: {}") == Changes()
 
 
 def test_the_words_name_what_changed():

@@ -97,7 +97,7 @@ def test_a_key_and_a_key_file_do_not_go_together(problems, tmp_path):
 def test_all_settings_arrive(loaded, tmp_path):
     text = (
         "listen: 127.0.0.1:1\nlog: {level: debug, format: json}\nadmin: {key: '${env.K}'}\n"
-        "insecure: yes\nlimits: {body: 1MiB, connections: 9}\nmodels: {}\n"
+        "insecure: yes\nlimits: {body: 1MiB, connections: 9}\nstate_dir: kept\ntrace: ~/trace.jsonl\nmodels: {}\n"
     )
     assert loaded(text, environ={"K": "secret", "HOME": "/home/ada"}).settings == Settings(
         listen=(Address("127.0.0.1", 1),),
@@ -105,8 +105,37 @@ def test_all_settings_arrive(loaded, tmp_path):
         insecure=True,
         limits=Limits(body=1 << 20, connections=9),
         log=LogSettings("debug", "json"),
+        state_dir=f"{tmp_path}/kept",
+        trace="/home/ada/trace.jsonl",
     )
 
 
 def test_without_a_word_all_settings_are_the_usual_ones(loaded):
-    assert loaded("models: {}").settings == Settings()
+    assert loaded("models: {}").settings == Settings(state_dir="/home/ada/.local/state/swapd")
+
+
+@pytest.mark.parametrize(
+    ("environ", "folder"),
+    [
+        ({}, "/h/.local/state/swapd"),
+        ({"XDG_STATE_HOME": "/x"}, "/x/swapd"),
+        ({"XDG_STATE_HOME": "relative"}, "/h/.local/state/swapd"),
+        ({"XDG_STATE_HOME": ""}, "/h/.local/state/swapd"),
+        ({"STATE_DIRECTORY": "/var/lib/swapd", "XDG_STATE_HOME": "/x"}, "/var/lib/swapd"),
+        ({"STATE_DIRECTORY": "/var/lib/a:/var/lib/b"}, "/var/lib/a"),
+        ({"STATE_DIRECTORY": "", "XDG_STATE_HOME": "/x"}, "/x/swapd"),
+    ],
+)
+def test_the_state_folder_is_systemd_s_else_the_user_s(loaded, environ, folder):
+    assert loaded("models: {}", environ={"HOME": "/h"} | environ).settings.state_dir == folder
+
+
+def test_a_configured_state_folder_wins(loaded):
+    text = "state_dir: /given\nmodels: {}"
+    assert loaded(text, environ={"STATE_DIRECTORY": "/var/lib/swapd"}).settings.state_dir == "/given"
+
+
+@pytest.mark.parametrize("key", ["state_dir", "trace"])
+def test_an_empty_path_is_told(problems, key):
+    told = f"swapd.yaml:1:{len(key) + 3}: {key}: is empty: give it a path or remove the key"
+    assert problems(f"{key}: ''\nmodels: {{}}") == [told]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,8 @@ def fits(value, schema) -> bool:
             return False
     if isinstance(value, int) and value < schema.get("minimum", value):
         return False
+    if isinstance(value, str) and not re.search(schema.get("pattern", ""), value):
+        return False
     return children_fit(value, schema)
 
 
@@ -46,6 +49,7 @@ def children_fit(value, schema) -> bool:
     if not isinstance(value, dict):
         return True
     known, others = schema.get("properties", {}), schema.get("additionalProperties", {})
+    known |= {k: s for p, s in schema.get("patternProperties", {}).items() for k in value if re.search(p, k)}
     return all(
         fits(v, known[k]) if k in known else others is not False and fits(v, others) for k, v in value.items()
     )
@@ -67,7 +71,9 @@ def test_the_example_configs_fit(path):
 @pytest.mark.parametrize(
     "text",
     [text for text, told in CASES if "no key" in told or "must be a list" in told or "too small" in told]
-    + ["clients: {a: {key: x}}", "models: {m: {hf: a}}", "models: {m: {engine: vllm}}", "log: {level: loud}"],
+    + ["clients: {a: {key: x}}", "models: {m: {hf: a}}", "models: {m: {engine: vllm}}", "log: {level: loud}"]
+    + [f"budget: {{{entry}}}" for entry in ("ram: 3", "CUDA0: 22G", "cuda0: 1GiB", "big: 1GiB", "reserve: 1")]
+    + ["models: {m: {needs: {ram: 3}}}", "models: {m: {needs: {reserve: 1GiB}}}"],
 )
 def test_what_the_loader_refuses_does_not_fit(text):
     assert not fits(yaml.safe_load(text), SCHEMA)
@@ -75,7 +81,9 @@ def test_what_the_loader_refuses_does_not_fit(text):
 
 def test_every_way_to_write_a_value_fits():
     text = (
-        "listen: [127.0.0.1:1]\nmodels: {m: {path: x, ttl: never, threads: auto, gpu_layers: all, device: CUDA0, "
+        "listen: [127.0.0.1:1]\nbudget: {ram: 1.5GiB, CUDA0: 100 MB, big: 1, reserve: 1GiB}\nstate_dir: s\n"
+        "trace: t\nmodels: {o: {needs: {ram: 2GiB, CUDA0: 0, big: 1}, device: auto}, "
+        "m: {path: x, ttl: never, threads: auto, gpu_layers: all, device: CUDA0, "
         "lora: [a, b], aliases: [x], env: {A: 1}, metadata: {deep: [1]}, start_timeout: 3}, "
         "n: {aliases: {y: {}, z: }}}"
     )

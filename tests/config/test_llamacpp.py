@@ -30,7 +30,8 @@ HEAD = ("${binary}", "--host", "${host}", "--port", "${port}", "--alias", "m", "
         ("embeddings: true", "--threads ${threads} -np 1 --embeddings"),
         ("embeddings: no, reranking: off", "--threads ${threads} -np 1"),
         ("parallel: 3", "--threads ${threads} -np 3"),
-        ("device: auto", "--threads ${threads} -np 1"),
+        ("device: auto", "--threads ${threads} -np 1 --device ${device}"),
+        ("device: [auto]", "--threads ${threads} -np 1 --device ${device}"),
         ("device: CUDA0", "--threads ${threads} -np 1 --device CUDA0"),
         ("device: [CUDA0, CUDA1]", "--threads ${threads} -np 1 --device CUDA0,CUDA1"),
         (

@@ -31,6 +31,8 @@ BAD = [
      "31: models.a.args[0]: '--alias' cannot be set here: it is the model's name"),
     ("a: {path: /x, args: [-m, b]}", "31: models.a.args[0]: '-m' cannot be set here: use 'path'"),
     ("a: {path: /x, args: [-np, 2]}", "31: models.a.args[0]: '-np' cannot be set here: use 'parallel'"),
+    ("a: {path: /x, device: [CUDA0, auto]}",
+     "40: models.a.device: 'auto' cannot stand beside other names: with it alone swapd chooses, else remove it"),
     ("a: {path: /x, health: health}", "32: models.a.health: 'health' is not a path: begin it with '/'"),
     ("a: {path: /x, env: {A=B: 1}}",
      "29: models.a.env.A=B: 'A=B' cannot be the name of a variable: it is a word without '='"),
@@ -47,8 +49,9 @@ def test_a_command_may_take_its_port_from_the_environment(model):
 
 
 def test_a_command_may_begin_with_the_binary_that_is_found(model):
-    made = model("command: '${binary} -m /x --port ${port} -t ${threads}'")
-    assert made.launch.argv == ("${binary}", "-m", "/x", "--port", "${port}", "-t", "${threads}")
+    made = model("command: '${binary} -m /x --port ${port} -t ${threads} --device ${device}'")
+    words = ("${binary}", "-m", "/x", "--port", "${port}", "-t", "${threads}", "--device", "${device}")
+    assert made.launch.argv == words
 
 
 def test_a_ttl_beside_pinned_has_no_effect_and_a_default_one_is_no_matter(warnings):

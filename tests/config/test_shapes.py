@@ -39,6 +39,12 @@ def test_each_hint_has_its_shape():
     }
 
 
+def test_a_name_may_have_a_shape_of_its_own_however_it_is_spelt():
+    table = shapes.Table(shapes.Free(), named={"a|b[0-9]": shapes.FilePath()})
+    assert [table.shape_of(name) for name in ("a", "B1")] == [shapes.FilePath()] * 2
+    assert [table.shape_of(name) for name in ("b", "aa", "xa")] == [shapes.Free()] * 3
+
+
 def test_a_key_that_is_not_built_yet_says_what_works_instead():
     assert shapes.Later("use x").message == "is not supported yet: use x"
     assert shapes.Later().message == "is not supported yet: remove it"

@@ -81,9 +81,29 @@ def test_a_choice_names_its_options():
         units.choice("debug", "info")("INFO")
 
 
-def test_counters_are_whole_and_memory_is_not_built_yet():
+def test_memory_has_a_unit_and_is_none_only_where_that_means_something():
+    assert units.memory("1GiB")("512 MiB") == 512 << 20
+    assert units.memory("1GiB", zero=True)("0") == units.memory("1GiB", zero=True)("0MB") == 0
+    for wrong in ("0", "0MB", "7", "0.1B"):
+        with pytest.raises(ValueError, match=f"is memory: give it a size such as 1GiB, not '{wrong}'"):
+            units.memory("1GiB")(wrong)
+    with pytest.raises(ValueError, match="is memory: give it a size such as 1GiB, not '7'"):
+        units.memory("1GiB", zero=True)("7")
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [(0, "0B"), (1023, "1023B"), (1536, "1.5KiB"), (22 << 30, "22GiB"), ((22 << 30) + (1 << 20), "22.001GiB"),
+     (1 << 40, "1TiB"), (2000 << 40, "2000TiB")],
+)  # fmt: skip
+def test_sizes_are_told_as_they_are_written(amount, text):
+    assert units.sized(amount) == text
+    assert abs(units.size(text) - amount) <= amount / 10_000
+
+
+def test_counters_are_whole_and_no_sizes():
     assert units.counter("3") == 3
-    with pytest.raises(ValueError, match="memory sizes are not supported yet: use a plain counter"):
+    with pytest.raises(ValueError, match="'22GiB' is a size, and this is a plain counter: write a whole number"):
         units.counter("22GiB")
     with pytest.raises(ValueError, match="'some' is not a count: write a whole number such as 1"):
         units.counter("some")

@@ -40,6 +40,8 @@ CASES = [
      "1:39: models.m.metadata.a[0]: '${threads}' cannot be used here: it is known only in command and args"),
     ("models: {m: {path: /x, args: ['${binary}']}}",
      "1:31: models.m.args[0]: '${binary}' cannot be used here: it is known only in a command"),
+    ("models: {m: {path: /x, args: ['${device}']}}",
+     "1:31: models.m.args[0]: '${device}' cannot be used here: it is known only in a command"),
     ("models: {m: {path: /x, env: {A: '${threads}'}}}",
      "1:33: models.m.env.A: '${threads}' cannot be used here: it is known only in command and args"),
 ]  # fmt: skip

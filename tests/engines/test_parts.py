@@ -46,6 +46,24 @@ def test_a_launch_resolves_to_a_command_line_and_a_value_is_not_expanded_again()
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "with_one", "without"),
+    [
+        ("x --device ${device} -c 1", "x --device CUDA0,CUDA1 -c 1", "x -c 1"),
+        ("x --device=${device} -c 1", "x --device=CUDA0,CUDA1 -c 1", "x -c 1"),
+        ("x -dev ${device}", "x -dev CUDA0,CUDA1", "x"),
+        ("x run ${device} -c 1", "x run CUDA0,CUDA1 -c 1", "x run -c 1"),
+        ("x -e GPU=${device} y", "x -e GPU=CUDA0,CUDA1 y", "x -e GPU= y"),
+        ("-x ${device} ${device}", "-x CUDA0,CUDA1 CUDA0,CUDA1", "-x"),
+    ],
+)
+def test_a_device_that_is_not_chosen_is_not_named_nor_is_its_flag(words, with_one, without):
+    launch = Launch(tuple(words.split()))
+    assert resolve.resolve(launch, {"device": "CUDA0,CUDA1"}) == tuple(with_one.split())
+    for values in ({}, {"device": ""}):
+        assert resolve.resolve(launch, values) == tuple(without.split())
+
+
 def test_threads_are_at_least_one_and_no_more_than_we_may_use():
     assert 1 <= resolve.threads() <= len(os.sched_getaffinity(0))
 

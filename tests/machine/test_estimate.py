@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from swapd.machine.asked import asked_by
 from swapd.machine.estimate import MARGIN_LEAST, estimate
 from swapd.machine.gguf import BadGguf, Header
-from swapd.machine.kv import asked_by, cache_bytes
+from swapd.machine.kv import cache_bytes, layers_of
 from tests.tiny_gguf import write_set
 
 GEMMA = Header(
@@ -95,3 +96,99 @@ def test_a_broken_file_is_told(tmp_path):
     path.write_bytes(bytes(100))
     with pytest.raises(BadGguf):
         estimate(["x", "-m", str(path)])
+
+
+HUGE = 1 << 60
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"block_count": HUGE},
+        {"block_count": -3},
+        {"block_count": 0},
+        {"block_count": None},
+        {"block_count": "four"},
+        {"block_count": [4]},
+        {"block_count": 4.0},
+        {"embedding_length": HUGE},
+        {"attention.head_count": HUGE},
+        {"attention.head_count": [4, HUGE, 4, 4]},
+        {"attention.head_count_kv": [1, -1, 1, 1]},
+        {"attention.head_count_kv": ["1"]},
+        {"attention.key_length": -64},
+        {"attention.sliding_window": HUGE},
+        {"full_attention_interval": -1, "attention.head_count_kv": 1},
+        {"ssm.state_size": HUGE},
+    ],
+)
+def test_a_header_that_cannot_be_true_is_refused_by_name(values):
+    with pytest.raises(BadGguf, match="cannot believe x: "):
+        cache_bytes(header(**values), 1024, asked_by([]))
+
+
+def test_a_model_that_looks_at_a_window_in_some_layers_may_have_other_heads_there():
+    sliding = {"attention.sliding_window": 256, "attention.sliding_window_pattern": [True, True, True, False]}
+    asked = asked_by(["-np", "1", "--swa-full"])
+    own = {"attention.key_length": 32, "attention.value_length": 32}
+    swa = {"attention.key_length_swa": 8, "attention.value_length_swa": 8}
+    assert cache_bytes(header(**sliding, **own, **swa), 1024, asked) == 1024 * 4 * 2 * (3 * 16 + 64)
+
+
+def test_a_hybrid_model_keeps_a_cache_in_few_layers_and_a_small_state_in_the_rest():
+    state = {"ssm.inner_size": 64, "ssm.state_size": 16, "ssm.conv_kernel": 4, "ssm.group_count": 2}
+    found = cache_bytes(header(full_attention_interval=4, **state), 1024, asked_by(["-np", "2"]))
+    assert found == 1024 * 4 * 32 * 2 + 3 * 2 * 4 * (64 * 16 + 3 * (64 + 2 * 2 * 16))
+
+
+def test_layers_that_look_into_the_cache_of_others_have_none():
+    asked = asked_by(["-np", "1"])
+    assert (
+        cache_bytes(header(**{"attention.shared_kv_layers": 2}), 1024, asked)
+        == cache_bytes(header(), 1024, asked) / 2
+    )
+
+
+def test_layers_are_counted_with_the_output(tmp_path):
+    model = write_set(tmp_path) / "alpha.gguf"
+    assert estimate(["x", "-m", str(model)]).split.layers == 4
+    assert layers_of(header()) == 4
+
+
+def test_the_last_of_two_spellings_counts_and_underscores_are_dashes():
+    assert asked_by(["-c", "100", "--ctx-size", "200"]).context == 200
+    assert asked_by(["--ctx-size", "200", "-c", "100"]).context == 100
+    assert asked_by(["--ctx_size", "300"]).context == 300
+    assert asked_by(["--ctx-size=300"]).context is None  # the engine does not take it either
+
+
+def test_a_word_behind_a_flag_is_its_value_and_not_a_flag():
+    assert asked_by(["--cache-type-k", "-c", "7"]).context is None
+
+
+def test_a_unified_cache_can_be_refused():
+    assert asked_by([]).unified
+    assert not asked_by(["-no-kvu"]).unified
+    assert not asked_by(["-np", "2"]).unified
+    assert asked_by(["-np", "-1"]).unified
+
+
+def test_everything_that_is_loaded_beside_is_weighed(tmp_path):
+    folder = write_set(tmp_path)
+    alpha, beta, gamma = (folder / f"{name}.gguf" for name in ("alpha", "beta", "gamma"))
+    line = ["x", "-m", str(alpha), "-c", "2048", "-np", "1"]
+    alone = estimate(line)
+    full = estimate(
+        [*line, "-mm", str(beta), "--lora", f"{beta},{gamma}", "--lora-scaled", f"{gamma}:0.5", "-md", str(gamma)]
+    )
+    assert full.weights == alpha.stat().st_size + 2 * beta.stat().st_size + 3 * gamma.stat().st_size
+    assert full.cache == 2 * alone.cache  # the draft keeps its own
+    assert full.split == alone.split
+
+
+def test_a_missing_part_is_told_and_not_taken_for_a_missing_model(tmp_path):
+    folder = write_set(tmp_path)
+    first = tmp_path / "m-00001-of-00002.gguf"
+    (folder / "alpha.gguf").rename(first)
+    with pytest.raises(BadGguf, match=r"m-00002-of-00002\.gguf"):
+        estimate(["x", "-m", str(first)])

@@ -7,8 +7,11 @@ import time
 
 import gguf
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from swapd.machine.gguf import BadGguf, parts, read
+from swapd.machine.estimate import estimate
+from swapd.machine.gguf import FIRST_BYTES, MOST_BYTES, BadGguf, parts, read, size_of, tensor_sizes
 from tests.tiny_gguf import write_set
 
 
@@ -93,7 +96,7 @@ def test_an_array_that_claims_to_be_endless_is_cut_short(tmp_path, kind, count):
 def test_a_value_of_no_known_type_is_named(tmp_path, pair):
     path = tmp_path / "x.gguf"
     path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + pair + bytes(64))
-    with pytest.raises(BadGguf, match="cannot read the header"):
+    with pytest.raises(BadGguf, match=r"is not known|an array of arrays"):
         read(path)
 
 
@@ -109,3 +112,85 @@ def test_a_split_model_is_all_of_its_parts(tmp_path):
     second = tmp_path / "m-00002-of-00003.gguf"
     assert [path.name for path in parts(second)] == [f"m-0000{n}-of-00003.gguf" for n in (1, 2, 3)]
     assert parts(tmp_path / "m.gguf") == [tmp_path / "m.gguf"]
+    strange = tmp_path / "m-00004-of-00003.gguf"
+    assert parts(strange) == [strange]
+
+
+def test_a_part_that_is_missing_is_named_at_once(tmp_path):
+    for number in (1, 2):
+        (tmp_path / f"m-0000{number}-of-99999.gguf").write_bytes(bytes(10))
+    begun = time.perf_counter()
+    with pytest.raises(BadGguf, match=r"m-00003-of-99999\.gguf, one of its 99999 parts, is missing"):
+        size_of(tmp_path / "m-00001-of-99999.gguf")
+    assert time.perf_counter() - begun < 1
+
+
+def test_all_parts_are_weighed(tmp_path):
+    for number in (1, 2):
+        (tmp_path / f"m-0000{number}-of-00002.gguf").write_bytes(bytes(10 * number))
+    assert size_of(tmp_path / "m-00001-of-00002.gguf") == 30
+
+
+def test_a_header_larger_than_the_first_look_is_read(tmp_path):
+    path = write(tmp_path / "x.gguf", tokens=["t" * 2000] * (FIRST_BYTES // 1900), block_count=7)
+    assert path.stat().st_size > FIRST_BYTES
+    assert read(path).get("block_count") == 7
+
+
+@pytest.mark.parametrize("claim", [struct.pack("<IQ", 8, 1 << 50), struct.pack("<IQ", 0, MOST_BYTES * 2)])
+def test_no_more_of_a_huge_file_is_read_than_any_header_takes(tmp_path, claim):
+    path = tmp_path / "x.gguf"
+    path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + struct.pack("<Q1sI", 1, b"k", 9) + claim)
+    with path.open("r+b") as file:
+        file.truncate(1 << 34)  # a hole: zeros without end, each a string of length 0
+    begun = time.perf_counter()
+    with pytest.raises(BadGguf, match="larger than 64 MiB"):
+        read(path)
+    assert time.perf_counter() - begun < 20
+
+
+def test_what_is_not_a_file_is_named(tmp_path):
+    with pytest.raises(BadGguf, match="it is not a file"):
+        read(tmp_path)
+
+
+def test_the_tensors_fill_the_file(tmp_path):
+    path = write_set(tmp_path) / "alpha.gguf"
+    sizes = tensor_sizes(path)
+    assert len(sizes) == read(path).tensors
+    assert sizes["blk.0.ffn_up.weight"] == 128 * 512 * 2
+    assert 0.9 * path.stat().st_size < sum(sizes.values()) <= path.stat().st_size
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A true model's whole header, how much of it is metadata worth lying about, and where to write mutants."""
+    folder = tmp_path_factory.mktemp("mutants")
+    whole = (write_set(folder) / "alpha.gguf").read_bytes()[: 64 << 10]
+    return whole, whole.index(b"tokenizer.ggml.tokens"), folder / "mutant.gguf"
+
+
+HOSTILE = [bytes(8), b"\xff" * 8, struct.pack("<Q", 1 << 60), struct.pack("<q", -1), struct.pack("<I", 9), b"\x08"]
+
+
+def test_the_header_that_is_mutated_is_good_as_it_is(tiny):
+    whole, _, path = tiny
+    path.write_bytes(whole)
+    assert estimate(["x", "-m", str(path), "--cpu-moe"]).split.layers == 4
+
+
+@settings(max_examples=300, deadline=2000)
+@given(data=st.data())
+def test_no_mutation_of_a_header_hangs_or_raises_anything_else(tiny, data):
+    whole, metadata, path = tiny
+    mutant = bytearray(whole)
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, metadata) | st.integers(0, len(whole)))
+        some = data.draw(st.sampled_from(HOSTILE) | st.binary(max_size=8))
+        mutant[at : at + data.draw(st.sampled_from([len(some), len(some), 0, 40]))] = some
+    path.write_bytes(mutant)
+    try:
+        found = estimate(["x", "-m", str(path), "--cpu-moe"])
+    except (BadGguf, OSError):
+        return
+    assert found.total >= found.margin > 0

@@ -1,0 +1,31 @@
+"""Which names of resources are memory, and how they are spelt. Any other name is a plain counter."""
+
+from __future__ import annotations
+
+import re
+
+from swapd.core.need import RAM
+
+RESERVE = "reserve"
+"""The key of ``budget`` that names no resource: a size kept free of each measured one."""
+
+_FAMILIES = ("CUDA", "Vulkan", "ROCm", "SYCL", "HIP", "MUSA", "CANN", "OpenCL", "RPC", "MTL")
+_ALONE = "Metal"  # older builds of llama.cpp for the Mac know one device of this name, newer ones MTL0
+NAME = f"{RAM}|{_ALONE}|(?:{'|'.join((_ALONE, *_FAMILIES))})(?:0|[1-9][0-9]*)"
+"""A pattern of all names of memory: main memory, and devices as llama.cpp's ``--list-devices`` calls them."""
+
+_ANY_CASE = re.compile(NAME, re.IGNORECASE | re.ASCII)
+_SPELT = {word.lower(): word for word in (RAM, RESERVE, _ALONE, *_FAMILIES)}
+
+
+def is_memory(name: str) -> bool:
+    """Whether it is memory, however it is spelt."""
+    return _ANY_CASE.fullmatch(name) is not None
+
+
+def spelling(name: str) -> str:
+    """The name as the engine writes it: ``cuda0`` is ``CUDA0``. A plain counter is left as it is."""
+    if not is_memory(name) and name.lower() != RESERVE:
+        return name
+    family = name.rstrip("0123456789")
+    return _SPELT[family.lower()] + name[len(family) :]
