@@ -10,14 +10,15 @@ import pytest
 
 ROOT = Path(__file__).parent.parent / "swapd"
 MODULES = sorted(ROOT.rglob("*.py"))
-ROOMS = ("core", "config", "engines", "machine", "web", "cli")
+ROOMS = ("core", "config", "engines", "machine", "lab", "web", "cli")
 PORCH = {"cli", "daemon", "reload", "__main__"}
 """These may wire rooms together."""
 HOMES = {
     "aiohttp": {"web", "engines", "cli"},
     "yaml": {"config"},
     "watchfiles": {"config"},
-    "psutil": {"engines"},
+    "psutil": {"engines", "machine"},
+    "pynvml": {"machine"},
     "rich": {"cli"},
     "click": {"cli"},
 }

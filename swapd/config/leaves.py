@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from swapd.config import memory, units
 from swapd.config.expand import LATER
 from swapd.config.shapes import FilePath, Later, Leaf, Many, Table
+from swapd.core.need import NAME
 
 ADDRESS = frozenset({"host", "port"})
 COMMAND = ADDRESS | {"threads", "binary", "device"}
@@ -78,9 +79,9 @@ Whole = Annotated[int, _number(0)]
 Positive = Annotated[int, _number(1)]
 Rank = Annotated[int, _number(None)]
 Budget = Annotated[
-    dict[str, int], Table(_COUNTER, named={memory.NAME: _memory("22GiB"), memory.RESERVE: _memory("1GiB")})
+    dict[str, int], Table(_COUNTER, named={NAME: _memory("22GiB"), memory.RESERVE: _memory("1GiB")})
 ]
-Needs = Annotated[dict[str, int], Table(_COUNTER, named={memory.NAME: _NEED})]
+Needs = Annotated[dict[str, int], Table(_COUNTER, named={NAME: _NEED})]
 """As ``Budget``; that a model takes no memory at all can be said too."""
 Threads = Annotated[int, Leaf(_THREADS, {"anyOf": [{"type": "integer", "minimum": 1}, {"const": "auto"}]})]
 Layers = Annotated[int, Leaf(_LAYERS, {"anyOf": [{"type": "integer", "minimum": 0}, {"enum": ["all", "auto"]}]})]

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import re
 
-from swapd.core.need import RAM
+from swapd.core.need import FAMILIES, NAME, RAM
 
 RESERVE = "reserve"
 """The key of ``budget`` that names no resource: a size kept free of each measured one."""
 
-_FAMILIES = ("CUDA", "Vulkan", "ROCm", "SYCL", "HIP", "MUSA", "CANN", "OpenCL", "RPC", "MTL")
-_ALONE = "Metal"  # older builds of llama.cpp for the Mac know one device of this name, newer ones MTL0
-NAME = f"{RAM}|{_ALONE}|(?:{'|'.join((_ALONE, *_FAMILIES))})(?:0|[1-9][0-9]*)"
-"""A pattern of all names of memory: main memory, and devices as llama.cpp's ``--list-devices`` calls them."""
-
 _ANY_CASE = re.compile(NAME, re.IGNORECASE | re.ASCII)
-_SPELT = {word.lower(): word for word in (RAM, RESERVE, _ALONE, *_FAMILIES)}
+_SPELT = {word.lower(): word for word in (RAM, RESERVE, *FAMILIES)}
 
 
 def is_memory(name: str) -> bool:

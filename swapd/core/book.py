@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
 from swapd.core.engine import RESTING, WINDING_DOWN, Endpoint, RunId, State
 from swapd.core.events import Ticket
+from swapd.core.habits import Habits
+from swapd.core.need import Way
 from swapd.core.queue import Queue
 from swapd.core.refusal import Exit
+from swapd.core.shares import Shares
 from swapd.core.spec import Catalog, Cost, Spec
+from swapd.core.stock import Stock
+from swapd.core.verdict import Verdict
 
 DEFAULT_LOAD = 5.0
 """Seconds a load is taken to last before one was seen."""
+HOPELESS = 10.0
+"""Seconds after a SIGKILL for which its room is counted on: what the kernel holds longer it may hold for ever."""
 
 
 @dataclass(slots=True)
@@ -45,9 +52,20 @@ class Engine:
     phase: Phase
     up: Up | None = None
     leases: set[Ticket] = field(default_factory=set)
-    owed: set[Ticket] = field(default_factory=set)
-    """Its quantum: the tickets it was loaded for, until they are served or gone."""
+    owed: dict[Ticket, float | None] = field(default_factory=dict)
+    """Its quantum: the tickets it was loaded for, until they are served or gone, and since when each is served."""
+    way: Way = field(default_factory=lambda: Way({}))
+    """Where it runs, and what it takes there."""
     idle_since: float = 0.0
+    short: str = ""
+    """What it loaded less than was asked for."""
+    served: bool = False
+    """Whether it has answered anybody: then it has prompts in its cache."""
+
+    @property
+    def cost(self) -> Cost:
+        """What is reckoned for it."""
+        return self.way.cost
 
     @property
     def state(self) -> State:
@@ -80,6 +98,10 @@ class History:
 
     runs: int = 0
     load: float = DEFAULT_LOAD
+    measured: bool = False
+    """Whether ``load`` was seen, in this life or an earlier one."""
+    service: float = 1.0
+    """Seconds that a lease lasts, as a decaying mean."""
     failures: int = 0
     """In a row."""
     last: Failure | None = None
@@ -93,6 +115,15 @@ class Wish(Enum):
     PRELOAD = "preload"
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A lease: on which run, by which client, since when."""
+
+    run: RunId
+    client: str
+    since: float
+
+
 @dataclass(slots=True)
 class Book:
     """The whole of it."""
@@ -100,7 +131,10 @@ class Book:
     catalog: Catalog = field(default_factory=Catalog)
     engines: dict[str, Engine] = field(default_factory=dict)
     queue: Queue = field(default_factory=Queue)
-    holding: dict[Ticket, RunId] = field(default_factory=dict)
+    holding: dict[Ticket, Held] = field(default_factory=dict)
+    habits: Habits = field(default_factory=Habits)
+    shares: Shares = field(default_factory=Shares)
+    stock: Stock = field(default_factory=Stock)
     wishes: dict[str, tuple[Wish, float]] = field(default_factory=dict)
     """Model -> the wish and since when."""
     promised: dict[str, None] = field(default_factory=dict)
@@ -113,6 +147,8 @@ class Book:
     """The pinned models that can ever fit."""
     least: Cost = field(default_factory=dict)
     """What even the most modest model takes of each resource."""
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    """What the last walk found about each model that is wanted and not up, as far as it came."""
 
     def recall(self, model: str) -> History:
         """The model's history, begun if there is none."""
@@ -128,17 +164,25 @@ class Book:
         return (engine for engine in self.engines.values() if not engine.resting)
 
     def free(self) -> dict[str, int]:
-        """What the budget has left. Below zero only after the operator made it smaller."""
-        left = dict(self.catalog.budget)
-        for engine in self.running():
-            for name, amount in engine.spec.terms.cost.items():
-                if name in left:
-                    left[name] -= amount
+        """What the budget and the machine have left. Below zero after the operator, or a stranger, took some."""
+        left = self.stock.limits(self.catalog.budget)
+        taken = (engine.cost for engine in self.running())
+        for name, amount in total((*taken, *(unseen.cost for unseen in self.stock.unseen.values()))).items():
+            if name in left:
+                left[name] -= amount
         return left
 
-    def coming(self) -> dict[str, int]:
-        """What the engines on their way out will give back."""
-        return total(engine.spec.terms.cost for engine in self.engines.values() if engine.leaving)
+    def unbudgeted(self, engines: Iterable[Engine]) -> dict[str, int]:
+        """What these engines leave of the operator's budget, whatever strangers do: below zero, too much runs."""
+        taken = total(engine.cost for engine in engines)
+        return {name: amount - taken.get(name, 0) for name, amount in self.catalog.budget.items()}
+
+    def coming(self, now: float) -> dict[str, int]:
+        """What those on their way out will give back, and what is gone but not seen free."""
+        leaving = (
+            engine.cost for engine in self.engines.values() if engine.leaving and not _hopeless(engine, now)
+        )
+        return total((*leaving, *(unseen.cost for unseen in self.stock.unseen.values())))
 
     def pinned(self, model: str) -> bool:
         """Whether the model is to be up for ever, and not laid to rest by the operator."""
@@ -150,7 +194,11 @@ class Book:
         return bool(self.queue.count(model)) or model in self.wishes
 
 
-def total(costs: Iterator[Cost]) -> dict[str, int]:
+def _hopeless(engine: Engine, now: float) -> bool:
+    return engine.state is State.KILLING and now - engine.phase.since >= HOPELESS
+
+
+def total(costs: Iterable[Cost]) -> dict[str, int]:
     """The sum of several costs."""
     out: dict[str, int] = {}
     for cost in costs:

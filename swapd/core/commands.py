@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from swapd.core.engine import Endpoint, RunId
 from swapd.core.events import Ticket
+from swapd.core.need import Way
 from swapd.core.refusal import Refusal
 from swapd.core.spec import Launch, Spec
 
@@ -29,6 +30,7 @@ class Cause(Enum):
     DRAIN_OVER = "drain overdue"
     DRAINED = "drained"
     BUDGET = "the budget was made smaller"
+    UNSEEN = "its memory was not seen free in time; going on without"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,10 @@ class Spawn:
     run: RunId
     launch: Launch
     why: Why
+    way: Way = field(default_factory=lambda: Way({}))
+    """Where it is to run, and what is reckoned for it there."""
+    sharers: int = 1
+    """Among how many engines the machine's cores are shared, where its threads are left open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +110,7 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A drain began: no order to anybody, but the journal should say why."""
+    """No order to anybody, but the journal should say why: a drain began, or the cause is UNSEEN."""
 
     run: RunId
     why: Why

@@ -39,6 +39,14 @@ class EngineReady:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineShort:
+    """The run is ready, but loaded less than was asked for: fewer layers on the GPU, or less context."""
+
+    run: RunId
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class EngineSick:
     """The run can never become usable, or stopped being so, while its process lives."""
 
@@ -105,6 +113,7 @@ Event = (
     Asked
     | Left
     | EngineReady
+    | EngineShort
     | EngineSick
     | EngineExited
     | CatalogChanged

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from swapd.core.book import Book, Engine, Failure, Phase, Up
+from swapd.core.book import Book, Engine, Failure, Held, Phase, Up
 from swapd.core.commands import Command, Grant, Kill, Note, Refuse, Revoke, Spawn, Terminate, Why
 from swapd.core.engine import Endpoint, RunId, Signal, State, When, follow
 from swapd.core.events import Ticket
-from swapd.core.policy import COOL_DOWN, GIVE_UP, HEALTHY, backoff
+from swapd.core.need import Way
+from swapd.core.placement import sharers
+from swapd.core.policy import COOL_DOWN, GIVE_UP, HEALTHY, backoff, order
 from swapd.core.queue import Waiting
 from swapd.core.refusal import Exit, Reason, Refusal
 from swapd.core.spec import Spec
 
 KILL_AGAIN = 5.0
 """Seconds between two SIGKILLs to a tree that will not go (a process in uninterruptible sleep)."""
+SERVICE_NEWS = 0.2
+"""How much one more lease counts in the mean of how long they last."""
 LAST_DRAIN = 30.0
 """Seconds a ``drain: never`` gets all the same when the daemon itself must go."""
 
@@ -30,17 +34,16 @@ class Moves:
 
     # -- engines ---------------------------------------------------------------------------------------
 
-    def spawn(self, spec: Spec, why: Why) -> Engine:
-        """Begin a new run of a cold model."""
+    def spawn(self, spec: Spec, why: Why, way: Way) -> Engine:
+        """Begin a new run of a cold model, placed so."""
         history = self.book.recall(spec.name)
         history.runs += 1
         run = RunId(spec.name, history.runs)
         phase = Phase(State.STARTING, self.now, self.now + spec.terms.bounds.start)
-        owed = {waiting.ticket for waiting in self.book.queue.of(spec.name)}
-        engine = Engine(run, spec, phase, owed=owed)
+        engine = Engine(run, spec, phase, owed=self._quantum(spec.name), way=way)
         self.book.engines[spec.name] = engine
         self.book.promised.pop(spec.name, None)
-        self.commands.append(Spawn(run, spec.launch, why))
+        self.commands.append(Spawn(run, spec.launch, why, way, sharers(self.book, way, spec)))
         return engine
 
     def ready(self, engine: Engine, endpoint: Endpoint) -> None:
@@ -50,8 +53,10 @@ class Moves:
             engine.up = Up(endpoint, self.now, load)
             engine.idle_since = self.now
             if not engine.owed:  # all it was loaded for have left: it is owed to those who came meanwhile
-                engine.owed = {waiting.ticket for waiting in self.book.queue.of(engine.run.model)}
-            self.book.recall(engine.run.model).load = max(load, 0.001)
+                engine.owed = self._quantum(engine.run.model)
+            history = self.book.recall(engine.run.model)
+            history.load, history.measured = max(load, 0.001), True
+            self.book.shares.loaded([w.client for w in self.book.queue.of(engine.run.model)], load)
             self.book.wishes.pop(engine.run.model, None)
 
     def stop(self, engine: Engine, why: Why, fault: Exit | None = None, overdue: bool = False) -> None:
@@ -94,6 +99,8 @@ class Moves:
         true = {When.FAULT} if fault is not None else set()
         if self.book.recall(engine.run.model).failures >= GIVE_UP:
             true.add(When.GIVEN_UP)
+        self.book.stock.gone(engine.run, engine.cost, self.now)
+        self.book.shares.gone(engine.run, self.now)
         engine.leases.clear()  # their holders notice by the broken socket and post Left, which is harmless
         self._advance(engine, Signal.EXIT, frozenset(true if fault is not None else ()))
         engine.phase.fault = fault
@@ -123,7 +130,10 @@ class Moves:
         assert engine.up is not None
         self.book.queue.pop(waiting.ticket, granted_at=self.now)
         engine.leases.add(waiting.ticket)
-        self.book.holding[waiting.ticket] = engine.run
+        if waiting.ticket in engine.owed:
+            engine.owed[waiting.ticket] = self.now
+        self.book.holding[waiting.ticket] = Held(engine.run, waiting.client, self.now)
+        self.book.shares.leased(engine.run, waiting.client, self.now)
         loaded = engine.up.load if waiting.since < engine.up.at else 0.0
         queued = self.now - waiting.since
         self.commands.append(Grant(waiting.ticket, engine.run, engine.up.endpoint, engine.spec, queued, loaded))
@@ -131,8 +141,10 @@ class Moves:
     def refuse(self, ticket: Ticket, refusal: Refusal) -> None:
         """Turn a ticket away, whether it waits already or not."""
         waiting = self.book.queue.pop(ticket)
-        if waiting is not None and (engine := self.book.engines.get(waiting.model)) is not None:
-            engine.owed.discard(ticket)
+        if waiting is not None:
+            self._ended(waiting.client, waiting.model, answered=False)
+            if (engine := self.book.engines.get(waiting.model)) is not None:
+                engine.owed.pop(ticket, None)
         self.commands.append(Refuse(ticket, refusal))
 
     def refuse_all(self, model: str, reason: Reason, end: Exit | None = None, detail: str = "") -> None:
@@ -143,15 +155,39 @@ class Moves:
     def leave(self, ticket: Ticket) -> None:
         """Withdraw or release; harmless twice."""
         waiting = self.book.queue.pop(ticket, gave_up_at=self.now)
-        run = self.book.holding.pop(ticket, None)
-        model = waiting.model if waiting else run.model if run else None
-        engine = self.book.engines.get(model) if model is not None else None
-        if engine is None:
+        if waiting is not None:
+            self._ended(waiting.client, waiting.model, answered=False)
+            if (engine := self.book.engines.get(waiting.model)) is not None:
+                engine.owed.pop(ticket, None)
+        held = self.book.holding.pop(ticket, None)
+        if held is not None:
+            self._release(ticket, held)
+
+    def _release(self, ticket: Ticket, held: Held) -> None:
+        model = held.run.model
+        self._ended(held.client, model, answered=True)
+        history = self.book.recall(model)
+        history.service += SERVICE_NEWS * (self.now - held.since - history.service)
+        engine = self.book.engine_of(held.run)
+        if engine is None or ticket not in engine.leases:
             return
-        engine.owed.discard(ticket)
-        if ticket in engine.leases:
-            engine.leases.discard(ticket)
-            engine.idle_since = self.now
+        self.book.shares.released(held.run, held.client, self.now)
+        engine.leases.discard(ticket)
+        engine.owed.pop(ticket, None)
+        engine.idle_since, engine.served = self.now, True
+
+    def _ended(self, client: str, model: str, answered: bool) -> None:
+        """A ticket of the client is over."""
+        self.book.habits.ended(client, model, self.now, answered)
+        self.book.shares.went(client)
+
+    def _quantum(self, model: str) -> dict[Ticket, float | None]:
+        """Those a model is loaded for: as many of its waiters as it can serve at once, in their turns.
+
+        Not all of them: three hundred requests of one client must not keep the box for as long as they last.
+        """
+        spec = self.book.catalog.models[model]
+        return {waiting.ticket: None for waiting in order(self.book, model, self.now)[: spec.terms.concurrency]}
 
     # -- within ----------------------------------------------------------------------------------------
 

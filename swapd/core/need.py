@@ -5,6 +5,7 @@ Amounts are bytes. A memory resource is named as the engine names its device (``
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -14,6 +15,16 @@ from swapd.core.spec import Cost
 
 RAM = "ram"
 """The machine's main memory."""
+FAMILIES = ("CUDA", "Vulkan", "ROCm", "SYCL", "HIP", "MUSA", "CANN", "OpenCL", "RPC", "MTL", "Metal")
+"""What llama.cpp's ``--list-devices`` calls devices, before their number. ``Metal`` became ``MTL0``."""
+NAME = f"{RAM}|Metal|(?:{'|'.join(FAMILIES)})(?:0|[1-9][0-9]*)"
+"""A pattern of all names of memory."""
+_NAME = re.compile(NAME, re.ASCII)
+
+
+def is_memory(resource: str) -> bool:
+    """Whether a resource is memory, counted in bytes, or a plain counter."""
+    return _NAME.fullmatch(resource) is not None
 
 
 class Source(Enum):

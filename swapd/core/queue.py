@@ -36,6 +36,8 @@ class Lane:
 
     model: str
     clock: float
+    lead: float = 0.0
+    """Seconds by which its clocks are early."""
     tickets: dict[Ticket, Waiting] = field(default_factory=dict)
 
 
@@ -94,15 +96,15 @@ class Queue:
     def __contains__(self, ticket: Ticket) -> bool:
         return ticket in self._tickets
 
-    def add(self, waiting: Waiting) -> None:
-        """Put a new ticket at the end."""
+    def add(self, waiting: Waiting, lead: float = 0.0) -> None:
+        """Put a new ticket at the end. ``lead``: seconds by which its patience is to end sooner."""
         self._tickets[waiting.ticket] = waiting
         line = self._lines.setdefault(waiting.model, Line())
         line.tickets[waiting.ticket] = waiting
         line.since += waiting.since
         lane = line.lanes.get(waiting.client)
         if lane is None:
-            lane = line.lanes[waiting.client] = Lane(waiting.model, self._since(waiting))
+            lane = line.lanes[waiting.client] = Lane(waiting.model, self._since(waiting, lead), lead)
             self._clocks.add(lane)
         lane.tickets[waiting.ticket] = waiting
 
@@ -133,16 +135,16 @@ class Queue:
         elif was_head:
             head = next(iter(lane.tickets.values()))
             self._clocks.remove(lane)
-            lane.clock = granted_at if granted_at is not None else max(lane.clock, head.since)
+            lane.clock = max(lane.clock, (granted_at if granted_at is not None else head.since) - lane.lead)
             self._clocks.add(lane)
         if not line.tickets:
             del self._lines[waiting.model]
         return waiting
 
-    def _since(self, waiting: Waiting) -> float:
+    def _since(self, waiting: Waiting, lead: float) -> float:
         """Since when a new lane waits: it may go on from where its client gave up a moment ago."""
-        clock, left = self._gave_up.get((waiting.model, waiting.client), (waiting.since, -inf))
-        return clock if waiting.since - left <= RETURN else waiting.since
+        clock, left = self._gave_up.get((waiting.model, waiting.client), (0.0, -inf))
+        return clock if waiting.since - left <= RETURN else waiting.since - lead
 
     def _remember(self, waiting: Waiting, clock: float, now: float) -> None:
         self._gave_up[waiting.model, waiting.client] = (clock, now)
@@ -162,6 +164,10 @@ class Queue:
         """The model's tickets in order of arrival."""
         line = self._lines.get(model)
         return list(line.tickets.values()) if line else []
+
+    def firsts(self) -> Iterator[tuple[str, Waiting]]:
+        """Each model that somebody waits for, with its oldest ticket."""
+        return ((name, next(iter(line.tickets.values()))) for name, line in self._lines.items())
 
     def first(self, model: str) -> Waiting | None:
         """The model's oldest ticket."""

@@ -6,12 +6,13 @@ told that time has passed; ``view()`` is what outsiders see.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import assert_never
 
-from swapd.core import policy
+from swapd.core import placement, policy
 from swapd.core.book import Book, Engine, Wish
-from swapd.core.commands import Cause, Command, Why
+from swapd.core.commands import Cause, Command, Note, Why
+from swapd.core.deadlines import deadlines
 from swapd.core.engine import RunId, State
 from swapd.core.events import (
     Asked,
@@ -19,6 +20,7 @@ from swapd.core.events import (
     Closing,
     EngineExited,
     EngineReady,
+    EngineShort,
     EngineSick,
     Event,
     Left,
@@ -31,7 +33,7 @@ from swapd.core.events import (
 from swapd.core.moves import LAST_DRAIN, Moves
 from swapd.core.queue import Waiting
 from swapd.core.refusal import Exit, Reason, Refusal
-from swapd.core.settle import expires, settle
+from swapd.core.settle import settle
 from swapd.core.spec import Catalog, Spec
 from swapd.core.view import View, look
 
@@ -60,7 +62,7 @@ class Scheduler:
 
         What is past already was looked at by the last ``handle``: telling it again would change nothing.
         """
-        return min((at for at in self._deadlines() if at > self._now), default=None)
+        return min((at for at in deadlines(self.book, self._now) if at > self._now), default=None)
 
     def view(self, now: float) -> View:
         """A frozen picture of the book."""
@@ -68,7 +70,7 @@ class Scheduler:
 
     # -- noting ----------------------------------------------------------------------------------------
 
-    def _note(self, event: Event, m: Moves) -> None:  # noqa: C901  (one case an event)
+    def _note(self, event: Event, m: Moves) -> None:  # noqa: C901, PLR0912  (one case an event)
         match event:
             case Asked():
                 self._asked(event, m)
@@ -77,8 +79,11 @@ class Scheduler:
             case EngineReady(run, endpoint):
                 if (engine := self._current(run, State.STARTING)) is not None:
                     m.ready(engine, endpoint)
+            case EngineShort(run, what):
+                if (engine := self._current(run, State.READY, State.DRAINING)) is not None:
+                    engine.short = what
             case EngineSick(run, why):
-                if (engine := self._current(run, State.STARTING, State.READY)) is not None:
+                if (engine := self._current(run, State.STARTING, State.READY, State.DRAINING)) is not None:
                     self._sick(engine, why, m)
             case EngineExited(run, end):
                 self._exited(run, end, m)
@@ -90,7 +95,11 @@ class Scheduler:
                 self._unload(model, m)
             case Closing():
                 self._closing(m)
-            case Weighed() | MachineRead() | Ticked():
+            case Weighed():
+                self._weighed(event, m)
+            case MachineRead(reading):
+                self.book.stock.read(reading, self.book.running())
+            case Ticked():
                 pass
             case _:
                 assert_never(event)
@@ -109,7 +118,10 @@ class Scheduler:
             return
         spec = found[0]
         self.book.rested.discard(spec.name)
-        self.book.queue.add(Waiting(event.ticket, spec.name, event.client, m.now))
+        self.book.habits.asked(event.client, spec.name, m.now)
+        self.book.shares.came(event.client)
+        waiting = Waiting(event.ticket, spec.name, event.client, m.now)
+        self.book.queue.add(waiting, lead=policy.head_start(self.book, spec.name))
 
     def _unwelcome(self, name: str, spec: Spec | None) -> Refusal | None:
         if self.book.closing:
@@ -126,7 +138,7 @@ class Scheduler:
 
     def _never_fits(self, spec: Spec) -> str | None:
         if spec.name not in self._never:
-            self._never[spec.name] = policy.never_fits(self.book.catalog, spec)
+            self._never[spec.name] = placement.never_fits(self.book, spec)
         return self._never[spec.name]
 
     def _has_slot(self, model: str) -> bool:
@@ -153,14 +165,9 @@ class Scheduler:
 
     def _changed(self, catalog: Catalog, m: Moves) -> None:
         old, self.book.catalog = self.book.catalog, catalog
-        self._never.clear()
         models = catalog.models.values()
-        self.book.pins = tuple(
-            s.name for s in models if s.terms.stay.pinned and policy.never_fits(catalog, s) is None
-        )
-        self.book.least = {
-            name: min((s.terms.cost.get(name, 0) for s in models), default=0) for name in catalog.budget
-        }
+        self.book.pins = pins = tuple(s.name for s in models if s.terms.stay.pinned)
+        self.book.pins = tuple(n for n in pins if placement.never_fits(self.book, catalog.models[n]) is None)
         for name, spec in catalog.models.items():
             before = old.models.get(name)
             if before is None or before.launch != spec.launch:
@@ -170,19 +177,55 @@ class Scheduler:
             engine = self.book.engines.get(name)
             if engine is not None and not engine.leaving:
                 engine.spec = Spec(name, engine.spec.launch, spec.terms)
-        for name in self.book.queue.models():
-            if name not in catalog.models:
-                m.refuse_all(name, Reason.MODEL_REMOVED)
-            elif why := policy.never_fits(catalog, catalog.models[name]):
-                m.refuse_all(name, Reason.NEVER_FITS, detail=why)
+                self._reckon(engine)
+        for name in [name for name in self.book.queue.models() if name not in catalog.models]:
+            m.refuse_all(name, Reason.MODEL_REMOVED)
         self.book.rested &= catalog.models.keys()
+        self._refit(m)
+
+    def _weighed(self, event: Weighed, m: Moves) -> None:
+        """What a model takes is known, or known better: of a living engine too."""
+        spec = self.book.catalog.models.get(event.model)
+        if spec is None or spec.launch != event.launch:
+            return
+        self.book.stock.needs[event.model] = (event.launch, event.need)
+        history = self.book.recall(event.model)
+        if event.need.load is not None and not history.runs:
+            history.load, history.measured = max(event.need.load, 0.001), True
+        engine = self.book.engines.get(event.model)
+        if engine is not None and not engine.leaving and engine.spec.launch == event.launch:
+            self._reckon(engine)
+        self._refit(m)
+
+    def _reckon(self, engine: Engine) -> None:
+        """What a living engine takes, as it is known today. More than there is would make no room: it has it."""
+        found = placement.like(placement.ways(self.book, engine.spec) or (), engine.way.devices)
+        if found is not None:
+            engine.way = found
+
+    def _refit(self, m: Moves) -> None:
+        """Costs or budgets changed: what can never fit is refused, and wishes for it are dropped."""
+        self._never.clear()
+        self.book.least = self._least()
+        for name in self.book.queue.models():
+            if why := self._never_fits(self.book.catalog.models[name]):
+                m.refuse_all(name, Reason.NEVER_FITS, detail=why)
         for name in [n for n, (wish, _) in self.book.wishes.items() if self._pointless(wish, n)]:
             del self.book.wishes[name]
+
+    def _least(self) -> dict[str, int]:
+        found = [placement.ways(self.book, spec) or () for spec in self.book.catalog.models.values()]
+        costs = [way.cost for ways in found for way in ways]
+        known = all(found)
+        return {
+            name: min((cost.get(name, 0) for cost in costs), default=0) if known else 0
+            for name in self.book.catalog.budget
+        }
 
     def _pointless(self, wish: Wish, name: str) -> bool:
         """Whether the catalog of today has no model, or no room, or no reason for this wish."""
         spec = self.book.catalog.models.get(name)
-        if spec is None or policy.never_fits(self.book.catalog, spec) is not None:
+        if spec is None or self._never_fits(spec) is not None:
             return True
         return wish is Wish.PINNED and not spec.terms.stay.pinned
 
@@ -195,7 +238,7 @@ class Scheduler:
         self.book.rested.discard(spec.name)
         engine = self.book.engines.get(spec.name)
         up = engine is not None and engine.state is State.READY
-        if not up and policy.never_fits(self.book.catalog, spec) is None:
+        if not up and self._never_fits(spec) is None:
             self.book.wishes[spec.name] = (Wish.LOAD, m.now)
 
     def _unload(self, model: str, m: Moves) -> None:
@@ -231,6 +274,9 @@ class Scheduler:
         while wait is not None and (first := self.book.queue.oldest()) and first.since + wait <= m.now:
             late = Refusal(Reason.QUEUE_TIMEOUT, first.model, retry_after=1.0, detail=f"{wait:g} s")
             m.refuse(first.ticket, late)
+        for run in self.book.stock.overdue(m.now):
+            del self.book.stock.unseen[run]
+            m.commands.append(Note(run, Why(Cause.UNSEEN)))
 
     def _overdue(self, engine: Engine, m: Moves) -> None:
         match engine.state:
@@ -247,34 +293,3 @@ class Scheduler:
                 m.cooled(engine)
             case State.READY:  # pragma: no cover  (a ready engine has no deadline of its own)
                 pass
-
-    def _deadlines(self) -> Iterator[float]:
-        book, rules = self.book, self.book.catalog.rules
-        for engine in book.engines.values():
-            if engine.phase.deadline is not None:
-                yield engine.phase.deadline
-            if (ends := expires(engine, book.pinned(engine.run.model))) is not None:
-                yield ends
-        if (first := book.queue.oldest()) is not None and rules.wait is not None:
-            yield first.since + rules.wait
-        yield from self._patience()
-
-    def _patience(self) -> Iterator[float]:
-        """Who waits for a cold model may soon lose patience, or see an idle engine stop lingering."""
-        book, patience = self.book, self.book.catalog.rules.patience
-        lanes = book.queue.patient(self._now, patience)
-        if (until := next((until for until, name in lanes if not self._up(name)), None)) is not None:
-            yield until
-        for name, (_, since) in book.wishes.items():
-            if not self._up(name):
-                yield since + patience
-        if any(not self._up(name) for name in (*book.queue.models(), *book.wishes)):
-            for engine in book.engines.values():
-                if engine.state is State.READY and not engine.leases:
-                    yield policy.lingers_until(book, engine)
-                elif engine.state is State.STARTING and not book.demanded(engine.run.model):
-                    yield policy.credit_ends(book, engine)
-
-    def _up(self, model: str) -> bool:
-        engine = self.book.engines.get(model)
-        return engine is not None and engine.state is State.READY

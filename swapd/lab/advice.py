@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from swapd.core.policy import fits
+from swapd.core.placement import fits
 from swapd.core.spec import Catalog, Rules
 
 Summary = Mapping[str, Any]

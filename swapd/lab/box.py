@@ -5,10 +5,11 @@ Nothing here decides. What a brain orders is carried out by putting the fact tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
+from math import inf
 from typing import Protocol
 
 from swapd.core.commands import Command, Grant, Kill, Refuse, Spawn, Terminate
@@ -88,21 +89,19 @@ class Box:
 
     def run(self, seconds: float) -> Record:
         """Let so much virtual time pass."""
-        while True:
-            wake = self._brain.deadline()
-            due = self._agenda[0][0] if self._agenda else seconds
-            if wake is not None and wake < due:
-                due, act = wake, lambda: self._tell(Ticked())
-            elif self._agenda and due < seconds:
-                _, _, act = heappop(self._agenda)
-            else:
-                break
-            if due >= seconds:
-                break
+        while (due := self._next()) < seconds:
             self.now = max(self.now, due)
-            act()
+            if self._agenda and self._agenda[0][0] <= due:
+                heappop(self._agenda)[2]()
+            else:
+                self._tell(Ticked())
         self.now = seconds
         return self.record
+
+    def _next(self) -> float:
+        """When something happens next, or the brain wants to be woken."""
+        wake = self._brain.deadline()
+        return min(self._agenda[0][0] if self._agenda else inf, inf if wake is None else wake)
 
     def _plan(self, at: float, act: Callable[[], None]) -> None:
         heappush(self._agenda, (at, next(self._numbers), act))
@@ -137,7 +136,7 @@ class Box:
             case Terminate(run):
                 self._plan(self.now + STOP, lambda: self._tell(EngineExited(run, Exit(code=0))))
             case Kill(run):
-                self._plan(self.now, lambda: self._tell(EngineExited(run, Exit(signal=9))))
+                self._plan(self.now, lambda: self._tell(EngineExited(run, Exit(signal="SIGKILL"))))
             case Grant(ticket, run):
                 self._serve(ticket, run)
             case Refuse(ticket):
@@ -157,8 +156,3 @@ class Box:
             then()
 
         self._plan(self.now + request.service, done)
-
-
-def in_order(requests: Sequence[Served]) -> Iterator[Served]:
-    """Those that were served, by arrival."""
-    return (request for request in requests if request.granted is not None)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from swapd.core.commands import Cause, Command, Grant, Spawn, Terminate, Why
 from swapd.core.engine import Endpoint, RunId
 from swapd.core.events import Asked, CatalogChanged, EngineExited, EngineReady, Event, Left, Ticket
-from swapd.core.policy import fits
+from swapd.core.placement import fits
 from swapd.core.spec import Catalog
 
 _NOWHERE = Endpoint("127.0.0.1", 1)

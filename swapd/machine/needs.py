@@ -7,11 +7,10 @@ llama.cpp splits a model by layers over its devices, in proportion to their free
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, islice
 
-from swapd.core.need import RAM, Need, Source, Way
+from swapd.core.need import RAM, Need, Source, Way, is_memory
 from swapd.core.spec import Cost
 from swapd.machine.asked import placing_of
 from swapd.machine.estimate import estimate
@@ -98,11 +97,6 @@ def with_operator(need: Need, given: Cost) -> Need:
         words if wholly else f"{need.detail}; {words}",
         need.load,
     )
-
-
-def is_memory(resource: str) -> bool:
-    """Whether a resource is memory, told by its name: ``ram``, or a device as engines name them (``CUDA0``)."""
-    return resource == RAM or re.fullmatch(r"[A-Z][A-Za-z]*\d+", resource) is not None
 
 
 def _usable(named: tuple[str, ...] | None, devices: Devices) -> list[tuple[str, int]]:

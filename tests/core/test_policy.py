@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from swapd.core import policy
+from swapd.core import eviction, placement, policy
 from swapd.core.book import Book, Engine, History, Phase, Wish
 from swapd.core.engine import RunId, State
 from swapd.core.events import Ticket
@@ -34,7 +34,7 @@ def draw(rng: Random, count: int) -> tuple[dict[str, int], list[Engine], list[fl
 
 
 def enough(short: dict[str, int], chosen: list[Engine]) -> bool:
-    return all(sum(e.spec.terms.cost.get(kind, 0) for e in chosen) >= amount for kind, amount in short.items())
+    return all(sum(e.cost.get(kind, 0) for e in chosen) >= amount for kind, amount in short.items())
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -48,7 +48,7 @@ def test_up_to_ten_engines_the_cheapest_set_of_all_is_found(seed: int) -> None:
         for s in combinations(engines, size)
         if enough(short, list(s))
     ]
-    chosen = policy.victims(short, engines, prices)
+    chosen = eviction.victims(short, engines, prices)
     assert (chosen is None) == (not sets)
     if chosen is not None:
         best = min(sum(price[e.run.model] for e in s) for s in sets)
@@ -60,7 +60,7 @@ def test_up_to_ten_engines_the_cheapest_set_of_all_is_found(seed: int) -> None:
 def test_whatever_their_number_they_suffice_and_none_of_them_could_stay(seed: int) -> None:
     rng = Random(seed)
     short, engines, prices = draw(rng, rng.randint(5, 25))
-    chosen = policy.victims(short, engines, prices)
+    chosen = eviction.victims(short, engines, prices)
     assert (chosen is None) == (not enough(short, engines))
     for one in chosen or []:
         assert not enough(short, [e for e in chosen or [] if e is not one])
@@ -68,8 +68,8 @@ def test_whatever_their_number_they_suffice_and_none_of_them_could_stay(seed: in
 
 
 def test_who_has_nothing_of_what_lacks_is_no_victim() -> None:
-    assert policy.victims({"x": 1}, [engine("a", y=5)], [1.0]) is None
-    assert names(policy.victims({"x": 1}, [engine("a", y=5), engine("b", x=1)], [1.0, 9.0])) == ["b"]
+    assert eviction.victims({"x": 1}, [engine("a", y=5)], [1.0]) is None
+    assert names(eviction.victims({"x": 1}, [engine("a", y=5), engine("b", x=1)], [1.0, 9.0])) == ["b"]
 
 
 # -- the price -------------------------------------------------------------------------------------------
@@ -78,8 +78,8 @@ def test_who_has_nothing_of_what_lacks_is_no_victim() -> None:
 def test_the_longer_idle_and_the_quicker_to_load_the_cheaper() -> None:
     book = Book(history={"quick": History(load=2.0), "slow": History(load=50.0)})
     quick, slow = engine("quick"), engine("slow")
-    assert policy.price(book, quick, 10.0) < policy.price(book, slow, 10.0)
-    assert policy.price(book, slow, 1000.0) < policy.price(book, quick, 10.0)
+    assert eviction.price(book, quick, 10.0) < eviction.price(book, slow, 10.0)
+    assert eviction.price(book, slow, 1000.0) < eviction.price(book, quick, 10.0)
 
 
 def test_a_busy_engine_or_one_that_is_waited_for_is_dearer_than_all_idle_ones_together() -> None:
@@ -87,30 +87,30 @@ def test_a_busy_engine_or_one_that_is_waited_for_is_dearer_than_all_idle_ones_to
     busy, asked = engine("busy"), engine("asked")
     busy.leases.add(Ticket(1))
     book.queue.add(Waiting(Ticket(2), "asked", "", 0.0))
-    idle = policy.price(book, engine("idle"), 0.0)
-    assert policy.price(book, busy, 0.0) > 500 * idle
-    assert policy.price(book, asked, 0.0) > 500 * idle
+    idle = eviction.price(book, engine("idle"), 0.0)
+    assert eviction.price(book, busy, 0.0) > 500 * idle
+    assert eviction.price(book, asked, 0.0) > 500 * idle
 
 
 def test_a_grant_to_one_of_its_quantum_does_not_change_the_price_and_any_other_raises_it() -> None:
     book, one = Book(), engine("a")
     one.owed = {Ticket(1), Ticket(2)}
     one.leases = {Ticket(1)}
-    before = policy.price(book, one, 9.0)
+    before = eviction.price(book, one, 9.0)
     one.leases.add(Ticket(2))
-    assert policy.price(book, one, 9.0) == before
+    assert eviction.price(book, one, 9.0) == before
     one.leases.add(Ticket(3))
-    assert policy.price(book, one, 9.0) > before
+    assert eviction.price(book, one, 9.0) > before
 
 
 # -- room ------------------------------------------------------------------------------------------------
 
 
 def test_what_fits_and_what_lacks() -> None:
-    assert policy.fits({"x": 2, "unbounded": 99}, {"x": 2})
-    assert not policy.fits({"x": 3}, {"x": 2})
-    assert policy.lacking({"x": 3, "y": 1, "z": 9}, {"x": -1, "y": 1}) == {"x": 4}
-    assert policy.fits({"x": 0}, {"x": -1})
+    assert placement.fits({"x": 2, "unbounded": 99}, {"x": 2})
+    assert not placement.fits({"x": 3}, {"x": 2})
+    assert placement.lacking({"x": 3, "y": 1, "z": 9}, {"x": -1, "y": 1}) == {"x": 4}
+    assert placement.fits({"x": 0}, {"x": -1})
 
 
 @pytest.mark.parametrize(
@@ -148,8 +148,8 @@ def test_linger_is_the_rule_or_the_load_whichever_is_less() -> None:
     )
     a, b = engine("a"), engine("b")
     a.idle_since = b.idle_since = 100.0
-    assert policy.lingers_until(book, a) == 101.0
-    assert policy.lingers_until(book, b) == 103.0
+    assert eviction.lingers_until(book, a) == 101.0
+    assert eviction.lingers_until(book, b) == 103.0
 
 
 # -- turns and ranks -------------------------------------------------------------------------------------

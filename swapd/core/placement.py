@@ -1,0 +1,132 @@
+"""What fits where: a model's ways, and whether there is, or ever can be, room for one of them."""
+
+from __future__ import annotations
+
+from swapd.core.book import Book
+from swapd.core.need import RAM, Way, is_memory
+from swapd.core.spec import Cost, Spec
+
+THREADS = "${threads}"
+MIB = 1 << 20
+
+
+def fits(cost: Cost, room: Cost) -> bool:
+    """Whether each amount is there. A resource the budget does not name is unbounded.
+
+    Where nothing is needed nothing is missing, however overdrawn the room.
+    """
+    return all(name not in room or amount <= max(room[name], 0) for name, amount in cost.items())
+
+
+def lacking(cost: Cost, room: Cost) -> dict[str, int]:
+    """How much of what is missing; empty where ``fits``."""
+    return {n: a - room[n] for n, a in cost.items() if n in room and a > max(room[n], 0)}
+
+
+def ways(book: Book, spec: Spec) -> tuple[Way, ...] | None:
+    """All ways to place the model, the best first; None while its need is being told.
+
+    The operator's ``needs`` win by name. A need that cannot be told takes all the memory that can be had: it loads
+    alone, until it was seen once.
+    """
+    given = spec.terms.cost
+    memory = [name for name in book.catalog.budget if is_memory(name)]
+    if not memory:
+        return (Way(given),)
+    need = book.stock.need(spec.name, spec.launch)
+    if need is not None and need.ways:
+        return tuple(Way({**way.cost, **given}, way.devices) for way in need.ways)
+    if any(is_memory(name) for name in given):
+        return (Way(given),)
+    if need is None:
+        return None
+    kept = pinned(book, spec)
+    return (Way({**{n: max(0, book.catalog.budget[n] - kept.get(n, 0)) for n in memory}, **given}),)
+
+
+def pinned(book: Book, beside: Spec) -> dict[str, int]:
+    """What the pinned models keep for ever, but for this one."""
+    kept: dict[str, int] = {}
+    for name in book.pins:
+        spec = book.catalog.models[name]
+        if name == beside.name:
+            continue
+        found = ways(book, spec) if _is_told(book, spec) else None
+        for resource, amount in (found[0].cost if found else spec.terms.cost).items():
+            kept[resource] = kept.get(resource, 0) + amount
+    return kept
+
+
+def _is_told(book: Book, spec: Spec) -> bool:
+    """Whether its ways do not depend on what other pinned models leave."""
+    need = book.stock.need(spec.name, spec.launch)
+    return (need is not None and bool(need.ways)) or any(is_memory(name) for name in spec.terms.cost)
+
+
+def never_fits(book: Book, spec: Spec) -> str | None:
+    """The arithmetic, if the model cannot ever be up: more than the budget, or than the pinned ones leave.
+
+    None while its need is being told.
+    """
+    reasons = [_never(book, spec, way.cost) for way in ways(book, spec) or ()]
+    return next((reason for reason in reasons if reason is not None), None) if all(reasons) else None
+
+
+def _never(book: Book, spec: Spec, cost: Cost) -> str | None:
+    budget, kept = book.catalog.budget, pinned(book, spec)
+    for name, amount in cost.items():
+        if name not in budget:
+            continue
+        needs = f"it needs {told(name, amount)} of {name}, the budget has {told(name, budget[name])}"
+        if amount > budget[name]:
+            return f"{needs}; raise budget.{name} or lower its needs{_how(name)}"
+        if amount > budget[name] - kept.get(name, 0):
+            keep = ", ".join(n for n in book.pins if n != spec.name)
+            return f"{needs} and pinned {keep} keep {told(name, kept[name])}; raise budget.{name} or unpin one"
+    return None
+
+
+def _how(name: str) -> str:
+    return " (a smaller context, or a smaller quantization)" if is_memory(name) else ""
+
+
+def told(name: str, amount: int) -> str:
+    """An amount of a resource, for people: memory in GiB or MiB, anything else as it is."""
+    if not is_memory(name):
+        return str(amount)
+    return f"{amount / (1 << 30):.1f} GiB" if amount >= 10 << 30 else f"{amount / MIB:.0f} MiB"
+
+
+def sharers(book: Book, way: Way, spec: Spec) -> int:
+    """Among how many engines the cores are shared, where ``threads`` is auto: those on the CPU that fit together.
+
+    A split for good: a thread count is fixed when an engine starts, and two engines that together have more
+    threads than there are cores both collapse (measured: 41 tokens a second become 2.4 each).
+    """
+    if THREADS not in spec.launch.argv or on_device(way):
+        return 1
+    costs = [found[0].cost for s in book.catalog.models.values() if (found := _on_cpu(book, s)) is not None]
+    left, count = dict(book.catalog.budget), 0
+    for cost in sorted(costs, key=lambda cost: sum(cost.values())):
+        if not fits(cost, left):
+            break
+        left = {name: amount - cost.get(name, 0) for name, amount in left.items()}
+        count += 1
+    return max(1, count)
+
+
+def on_device(way: Way) -> bool:
+    """Whether anything of it runs on a GPU."""
+    return bool(way.devices) or any(
+        is_memory(name) and name != RAM and amount for name, amount in way.cost.items()
+    )
+
+
+def _on_cpu(book: Book, spec: Spec) -> tuple[Way, ...] | None:
+    found = ways(book, spec)
+    return found if found and THREADS in spec.launch.argv and not on_device(found[0]) else None
+
+
+def like(found: tuple[Way, ...], devices: tuple[str, ...]) -> Way | None:
+    """The way on just these devices."""
+    return next((way for way in found if set(way.devices) == set(devices)), None)
