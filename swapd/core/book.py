@@ -115,6 +115,16 @@ class Wish(Enum):
     PRELOAD = "preload"
 
 
+@dataclass(slots=True)
+class Groups:
+    """The engines by what can become of them: one look at all, for the many questions of one ``settle``."""
+
+    starting: list[Engine] = field(default_factory=list)
+    ready: list[Engine] = field(default_factory=list)
+    leaving: list[Engine] = field(default_factory=list)
+    resting: list[Engine] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """A lease: on which run, by which client, since when."""
@@ -147,6 +157,10 @@ class Book:
     """The pinned models that can ever fit."""
     least: Cost = field(default_factory=dict)
     """What even the most modest model takes of each resource."""
+    suited: bool = False
+    """Whether every engine was compared with the catalog of today."""
+    placed: dict[str, tuple[Way, ...] | None] = field(default_factory=dict)
+    """The models' ways as far as they were asked for, since the last news of budgets or needs."""
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     """What the last walk found about each model that is wanted and not up, as far as it came."""
 
@@ -161,15 +175,32 @@ class Book:
 
     def running(self) -> Iterator[Engine]:
         """The engines that have, or may still have, a process."""
-        return (engine for engine in self.engines.values() if not engine.resting)
+        return (engine for engine in self.engines.values() if engine.phase.state not in RESTING)
+
+    def groups(self) -> Groups:
+        """Who is where."""
+        found = Groups()
+        for engine in self.engines.values():
+            state = engine.phase.state
+            if state is State.READY:
+                found.ready.append(engine)
+            elif state is State.STARTING:
+                found.starting.append(engine)
+            else:
+                (found.resting if state in RESTING else found.leaving).append(engine)
+        return found
 
     def free(self) -> dict[str, int]:
         """What the budget and the machine have left. Below zero after the operator, or a stranger, took some."""
         left = self.stock.limits(self.catalog.budget)
-        taken = (engine.cost for engine in self.running())
-        for name, amount in total((*taken, *(unseen.cost for unseen in self.stock.unseen.values()))).items():
-            if name in left:
-                left[name] -= amount
+        for engine in self.running():
+            for name, amount in engine.way.cost.items():
+                if name in left:
+                    left[name] -= amount
+        for unseen in self.stock.unseen.values():
+            for name, amount in unseen.cost.items():
+                if name in left:
+                    left[name] -= amount
         return left
 
     def unbudgeted(self, engines: Iterable[Engine]) -> dict[str, int]:

@@ -8,6 +8,7 @@ from swapd.core.book import Book, Engine
 from swapd.core.engine import State
 from swapd.core.spec import Cost
 
+_STAYING = (State.READY, State.STARTING)
 EXACT = 10
 """Up to so many engines the best set of victims is searched for exhaustively."""
 SWAP = 5.0
@@ -31,11 +32,11 @@ def evictable(book: Book, engine: Engine, model: str, impatient: bool, now: floa
 
 def spare(book: Book, engine: Engine, now: float) -> bool:
     """Whether an engine may be stopped for somebody who has patience left: idle, or nobody wants its load."""
-    if not in_the_way(book, engine) or not quantum_over(book, engine, now):
+    if engine.leases or not in_the_way(book, engine) or not quantum_over(book, engine, now):
         return False
-    if engine.state is State.STARTING:
+    if engine.phase.state is State.STARTING:
         return not book.demanded(engine.run.model) and not nearly_up(book, engine, now)
-    return is_idle(book, engine) and not lingers(book, engine, now)
+    return not book.queue.count(engine.run.model) and not lingers(book, engine, now)
 
 
 def is_idle(book: Book, engine: Engine) -> bool:
@@ -45,20 +46,25 @@ def is_idle(book: Book, engine: Engine) -> bool:
 
 def in_the_way(book: Book, engine: Engine) -> bool:
     """Whether the engine could be a victim once its quantum is served."""
-    return engine.state in (State.STARTING, State.READY) and not book.pinned(engine.run.model)
+    return engine.phase.state in _STAYING and not (book.pins and book.pinned(engine.run.model))
 
 
 def quantum_over(book: Book, engine: Engine, now: float) -> bool:
     """Whether those it was loaded for are served, or gone, or have been served for as long as patience lasts."""
+    if not engine.owed:
+        return True
     patience = book.catalog.rules.patience
     return all(since is not None and since + patience <= now for since in engine.owed.values())
 
 
 def quantum_ends(book: Book, engine: Engine) -> float | None:
     """When the quantum is over though its tickets are still served; None while one waits, or none is left."""
-    since = list(engine.owed.values())
-    known = [at for at in since if at is not None]
-    return max(known) + book.catalog.rules.patience if known and len(known) == len(since) else None
+    latest = 0.0
+    for since in engine.owed.values():
+        if since is None:
+            return None
+        latest = max(latest, since)
+    return latest + book.catalog.rules.patience if engine.owed else None
 
 
 def nearly_up(book: Book, engine: Engine, now: float) -> bool:

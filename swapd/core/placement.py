@@ -15,7 +15,10 @@ def fits(cost: Cost, room: Cost) -> bool:
 
     Where nothing is needed nothing is missing, however overdrawn the room.
     """
-    return all(name not in room or amount <= max(room[name], 0) for name, amount in cost.items())
+    for name, amount in cost.items():  # a plain loop: this is asked of every candidate after every event
+        if amount and amount > room.get(name, amount):
+            return False
+    return True
 
 
 def lacking(cost: Cost, room: Cost) -> dict[str, int]:
@@ -29,6 +32,14 @@ def ways(book: Book, spec: Spec) -> tuple[Way, ...] | None:
     The operator's ``needs`` win by name. A need that cannot be told takes all the memory that can be had: it loads
     alone, until it was seen once.
     """
+    if book.catalog.models.get(spec.name) is not spec:
+        return _ways(book, spec)
+    if spec.name not in book.placed:
+        book.placed[spec.name] = _ways(book, spec)
+    return book.placed[spec.name]
+
+
+def _ways(book: Book, spec: Spec) -> tuple[Way, ...] | None:
     given = spec.terms.cost
     memory = [name for name in book.catalog.budget if is_memory(name)]
     if not memory:

@@ -59,6 +59,8 @@ def overdue(book: Book, now: float) -> Iterator[tuple[float, str]]:
     """The callers out of patience, the operator's wishes among them: deadline and model, earliest first."""
     patience = book.catalog.rules.patience
     callers = book.queue.impatient(now, patience)
+    if not book.wishes:
+        return callers
     urgent = (
         (since + patience, name)
         for name, (wish, since) in book.wishes.items()

@@ -155,6 +155,10 @@ class Queue:
         """The models somebody waits for."""
         return list(self._lines)
 
+    def asked_for(self) -> Iterator[str]:
+        """The same one by one, for who may stop early."""
+        return iter(self._lines)
+
     def count(self, model: str) -> int:
         """How many wait for the model."""
         line = self._lines.get(model)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from swapd.core import eviction, placement, policy
-from swapd.core.book import Engine, Wish
+from swapd.core.book import Book, Engine, Wish
 from swapd.core.commands import Cause, Why
 from swapd.core.engine import State
 from swapd.core.moves import Moves
@@ -29,7 +29,9 @@ class Room:
         self.m = m
         self.book = m.book
         self.free = m.book.free()
-        self.coming = m.book.coming(m.now)
+        coming = m.book.coming(m.now)
+        self.soon = {name: left + coming.get(name, 0) for name, left in self.free.items()}
+        """What will be free once all that leave are gone."""
         self.safe: set[str] = set()
         """Models whose own callers are overdue, and better placed than the candidate looked at."""
         self.held: dict[str, float] = {}
@@ -37,33 +39,35 @@ class Room:
 
     def make(self) -> dict[str, float]:
         """Walk; returns what is held."""
-        self._shed()
+        if any(left < 0 for left in self.soon.values()):
+            self._shed()
         self.book.verdicts.clear()
         for name in [n for n in self.book.promised if not self.book.demanded(n)]:
             del self.book.promised[name]
         preloads = any(wish is Wish.PRELOAD for wish, _ in self.book.wishes.values())
-        for overdue in (True, False):
-            if preloads or self._can_give(overdue):
-                self._walk(overdue, preloads)
+        if next(policy.overdue(self.book, self.m.now), None) is not None:
+            self._walk(policy.impatient(self.book, self.m.now), True, preloads)
+        if preloads or self._can_give(overdue=False):
+            self._walk(policy.patient(self.book, self.m.now), False, preloads)
         return self.held
 
-    def _walk(self, overdue: bool, preloads: bool) -> None:
-        """Place the candidates that are, or are not, out of patience, until there is nothing left to give."""
-        told = policy.impatient if overdue else policy.patient
-        for candidate in told(self.book, self.m.now):
-            self._place(candidate)
-            if not preloads and not self._can_give(overdue):
+    def _walk(self, candidates: Iterator[Candidate], overdue: bool, preloads: bool) -> None:
+        """Place them, until there is nothing left to give."""
+        while preloads or self._can_give(overdue):
+            candidate = next(candidates, None)
+            if candidate is None:
                 return
+            self._place(candidate)
 
     def _can_give(self, overdue: bool) -> bool:
         """Whether anything is free, on its way, or to be had from an engine: else to look further is in vain."""
-        soon = self._soon()
-        if all(amount <= max(soon.get(name, amount), 0) for name, amount in self.book.least.items()):
+        if placement.fits(self.book.least, self.soon):
             return True
-        left = [engine for engine in self.book.running() if engine.run.model not in self.held]
-        if overdue:
-            return any(eviction.in_the_way(self.book, engine) for engine in left)
-        return any(eviction.spare(self.book, engine, self.m.now) for engine in left)
+        may_go = eviction.in_the_way if overdue else self._is_spare
+        return any(may_go(self.book, e) for e in self.book.running() if e.run.model not in self.held)
+
+    def _is_spare(self, book: Book, engine: Engine) -> bool:
+        return eviction.spare(book, engine, self.m.now)
 
     def _shed(self) -> None:
         """The operator made the budget smaller than what runs: the cheapest go, draining if busy."""
@@ -89,24 +93,23 @@ class Room:
 
     def _make_room(self, candidate: Candidate, engine: Engine | None, ways: Sequence[Way]) -> None:
         """Start it where it fits, else where it soon will, else where that costs least; else wait."""
-        fitting = next((way for way in ways if placement.fits(way.cost, self.free)), None)
-        if engine is None and fitting is not None:
+        if engine is None and (fitting := _first(ways, self.free)) is not None:
             self._spawn(candidate, fitting)
-        elif (soon := next((way for way in ways if placement.fits(way.cost, self._soon())), None)) is not None:
-            self._say(candidate, Stand.ROOM_COMING if engine is None else Stand.LEAVING, self._leaving())
+        elif (soon := _first(ways, self.soon)) is not None:
+            self._say(candidate, Stand.ROOM_COMING if engine is None else Stand.LEAVING)
             self._promise(candidate, soon)
         elif not candidate.may_evict:
             self.book.wishes.pop(candidate.spec.name, None)
         elif (made := self._evict_for(candidate, ways)) is not None:
-            self._say(candidate, Stand.ROOM_COMING, self._leaving())
+            self._say(candidate, Stand.ROOM_COMING)
             self._promise(candidate, made)
         else:
             self._wait(candidate, ways)
 
     def _wait(self, candidate: Candidate, ways: Sequence[Way]) -> None:
         """Out of patience, it has the engines in its way held, and room kept; else it has to wait for them."""
-        way = min(ways, key=lambda way: len(placement.lacking(way.cost, self._soon())))
-        short = placement.lacking(way.cost, self._soon())
+        way = min(ways, key=lambda way: len(placement.lacking(way.cost, self.soon)))
+        short = placement.lacking(way.cost, self.soon)
         able = self._in_the_way(candidate)
         chosen = self._cheapest(short, able)
         if chosen is None:
@@ -145,22 +148,16 @@ class Room:
     ) -> None:
         self.book.verdicts[candidate.spec.name] = Verdict(stand, models, short or {})
 
-    def _leaving(self) -> tuple[str, ...]:
-        gone = (run.model for run in self.book.stock.unseen)
-        return (*_models([e for e in self.book.engines.values() if e.leaving]), *gone)
-
-    def _soon(self) -> dict[str, int]:
-        """What is free and not reserved once all that leave are gone."""
-        return {name: left + self.coming.get(name, 0) for name, left in self.free.items()}
-
     def _give_back(self, cost: Cost) -> None:
         for name, amount in cost.items():
-            self.coming[name] = self.coming.get(name, 0) + amount
+            if name in self.soon:
+                self.soon[name] += amount
 
     def _reserve(self, cost: Cost) -> None:
         for name, amount in cost.items():
             if name in self.free:
                 self.free[name] -= amount
+                self.soon[name] -= amount
 
     def _evict_for(self, candidate: Candidate, ways: Sequence[Way]) -> Way | None:
         """Make room for the way that costs least to make room for; None if for none of them."""
@@ -175,7 +172,7 @@ class Room:
         ]
         options = []
         for n, way in enumerate(ways):
-            chosen = self._cheapest(placement.lacking(way.cost, self._soon()), able)
+            chosen = self._cheapest(placement.lacking(way.cost, self.soon), able)
             if chosen is not None:
                 options.append((sum(eviction.price(self.book, e, self.m.now) for e in chosen), n, chosen))
         if not options:
@@ -210,6 +207,14 @@ class Room:
 
     def _cheapest(self, short: Cost, able: list[Engine]) -> list[Engine] | None:
         return eviction.victims(short, able, [eviction.price(self.book, engine, self.m.now) for engine in able])
+
+
+def _first(ways: Sequence[Way], room: Cost) -> Way | None:
+    """The best way that fits."""
+    for way in ways:
+        if placement.fits(way.cost, room):
+            return way
+    return None
 
 
 def _models(engines: Sequence[Engine]) -> tuple[str, ...]:

@@ -164,7 +164,8 @@ class Scheduler:
         m.exited(engine, end)
 
     def _changed(self, catalog: Catalog, m: Moves) -> None:
-        old, self.book.catalog = self.book.catalog, catalog
+        old, self.book.catalog, self.book.suited = self.book.catalog, catalog, False
+        self.book.placed.clear()
         models = catalog.models.values()
         self.book.pins = pins = tuple(s.name for s in models if s.terms.stay.pinned)
         self.book.pins = tuple(n for n in pins if placement.never_fits(self.book, catalog.models[n]) is None)
@@ -189,6 +190,7 @@ class Scheduler:
         if spec is None or spec.launch != event.launch:
             return
         self.book.stock.needs[event.model] = (event.launch, event.need)
+        self.book.placed.clear()
         history = self.book.recall(event.model)
         if event.need.load is not None and not history.runs:
             history.load, history.measured = max(event.need.load, 0.001), True

@@ -16,11 +16,13 @@ def settle(m: Moves) -> None:
     if m.book.closing:
         _wind_down(m)
         return
-    _let_go(m)
-    _end_drains(m)
-    _refuse_resting(m)
+    if not m.book.suited:
+        _let_go(m)
+    groups = m.book.groups()
+    _end_drains(m, groups.leaving)
+    _refuse_resting(m, groups.resting)
     _wish_pinned(m)
-    _retire(m)
+    _retire(m, groups.ready)
     while _grant(m, Room(m).make()):
         pass  # a grant begins its lane's patience anew: who stood behind it may be next already
 
@@ -32,18 +34,20 @@ def _let_go(m: Moves) -> None:
         if engine.leaving or (spec is not None and spec.launch == engine.spec.launch):
             continue
         m.drain(engine, Why(Cause.REMOVED if spec is None else Cause.RELAUNCH))
+    m.book.suited = True
 
 
-def _end_drains(m: Moves) -> None:
-    for engine in m.book.engines.values():
+def _end_drains(m: Moves, leaving: list[Engine]) -> None:
+    for engine in leaving:
         if engine.state is State.DRAINING and not engine.leases:
             m.stop(engine, Why(Cause.DRAINED))
 
 
-def _refuse_resting(m: Moves) -> None:
+def _refuse_resting(m: Moves, resting: list[Engine]) -> None:
     """Nobody waits for a model that rests after failures, but for the short rest after a first crash."""
-    for name, engine in m.book.engines.items():
-        if not engine.resting or not m.book.queue.count(name):
+    for engine in resting:
+        name = engine.run.model
+        if not m.book.queue.count(name):
             continue
         history = m.book.recall(name)
         crashed_once = engine.up is not None and history.failures == 1
@@ -69,18 +73,19 @@ def _grant(m: Moves, held: dict[str, float]) -> bool:
     before = len(m.commands)
     for name, engine in m.book.engines.items():
         slots = engine.spec.terms.concurrency - len(engine.leases)
-        if slots > 0 and engine.state is State.READY and m.book.queue.count(name):
+        if slots > 0 and engine.phase.state is State.READY and m.book.queue.count(name):
             for waiting in policy.turns(m.book, engine, held.get(name), m.now)[:slots]:
                 m.grant(waiting, engine)
     return len(m.commands) > before
 
 
-def _retire(m: Moves) -> None:
+def _retire(m: Moves, ready: list[Engine]) -> None:
     """Idle past the ttl. A pinned one stays."""
-    for engine in list(m.book.engines.values()):
-        ends = expires(engine, m.book.pinned(engine.run.model))
-        if ends is not None and ends <= m.now and not m.book.queue.count(engine.run.model):
-            m.stop(engine, Why(Cause.TTL))
+    for engine in ready:
+        if not engine.leases:
+            ends = expires(engine, m.book.pinned(engine.run.model))
+            if ends is not None and ends <= m.now and not m.book.queue.count(engine.run.model):
+                m.stop(engine, Why(Cause.TTL))
 
 
 def expires(engine: Engine, pinned: bool) -> float | None:
