@@ -8,6 +8,7 @@ from itertools import chain
 from swapd.core import eviction
 from swapd.core.book import Book, Engine
 from swapd.core.engine import State
+from swapd.core.policy import levelling_ends
 from swapd.core.settle import expires
 from swapd.core.stock import SETTLE
 
@@ -33,6 +34,8 @@ def deadlines(book: Book, now: float) -> Iterator[float]:
 
 def _of_ready(book: Book, engine: Engine, waiting: bool, now: float) -> Iterator[float]:
     """When its ttl is over; where others wait, when it stops lingering or has served its quantum long enough."""
+    if waiting and book.queue.count(engine.run.model):
+        yield levelling_ends(book, engine)
     if engine.leases:
         if waiting and engine.owed and (ends := eviction.quantum_ends(book, engine)) is not None:
             yield ends

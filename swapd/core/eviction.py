@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from swapd.core.book import Book, Engine
 from swapd.core.engine import State
+from swapd.core.policy import behind
 from swapd.core.spec import Cost
 
 _STAYING = (State.READY, State.STARTING)
@@ -27,7 +28,9 @@ def evictable(book: Book, engine: Engine, model: str, impatient: bool, now: floa
         return False
     if not impatient or engine.state is State.STARTING:
         return spare(book, engine, now)
-    return in_the_way(book, engine) and engine.state is State.READY and quantum_over(book, engine, now)
+    if not in_the_way(book, engine) or not quantum_over(book, engine, now):
+        return False
+    return engine.state is State.READY and not behind(book, engine, model, now)
 
 
 def spare(book: Book, engine: Engine, now: float) -> bool:

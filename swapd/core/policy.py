@@ -93,17 +93,48 @@ def _ranked(book: Book, name: str, now: float) -> tuple[tuple[float, ...], str, 
     return rank, name, may_evict
 
 
-def turns(book: Book, engine: Engine, held: float | None, now: float) -> list[Waiting]:
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """An engine is held for a model whose caller ran out of patience at ``deadline``."""
+
+    model: str
+    deadline: float
+
+
+def turns(book: Book, engine: Engine, hold: Hold | None, now: float) -> list[Waiting]:
     """Whom a ready engine serves, in their turns.
 
-    Held for a caller whose patience was over at ``held``: only whose patience was over by then, and its quantum.
+    Held for another model: only whose patience was over even sooner, and its quantum: those it was loaded for, and
+    of clients that have used less than those who wait, what they asked before them (``behind``).
     """
-    if held is None:
+    if hold is None:
         return order(book, engine.run.model, now)
     patience = book.catalog.rules.patience
-    late = {ticket for clock, ticket in book.queue.clocks(engine.run.model) if clock + patience <= held}
-    served = late | engine.owed.keys()
-    return [waiting for waiting in order(book, engine.run.model, held) if waiting.ticket in served]
+    late = {ticket for clock, ticket in book.queue.clocks(engine.run.model) if clock + patience <= hold.deadline}
+    served = {*late, *engine.owed, *(waiting.ticket for waiting in behind(book, engine, hold.model, now))}
+    return [waiting for waiting in order(book, engine.run.model, hold.deadline) if waiting.ticket in served]
+
+
+def behind(book: Book, engine: Engine, model: str, now: float) -> list[Waiting]:
+    """Tickets of clients that have used less of the engines than any client that waits for the other model.
+
+    Only what was asked before the others asked, and no longer than patience lasts: so nobody waits without bound
+    for somebody else's fair share.
+    """
+    first = book.queue.first(model)
+    if engine.up is None or first is None or now >= levelling_ends(book, engine):
+        return []
+    used = book.shares.used
+    level = min(used.get(client, 0.0) for client in book.queue.clients(model))
+    poor = {client for client in book.queue.clients(engine.run.model) if used.get(client, 0.0) < level}
+    return (
+        [w for w in book.queue.of(engine.run.model) if w.client in poor and w.since <= first.since] if poor else []
+    )
+
+
+def levelling_ends(book: Book, engine: Engine) -> float:
+    """Until when clients may catch up with others on a ready engine."""
+    return (engine.up.at if engine.up else 0.0) + book.catalog.rules.patience
 
 
 def order(book: Book, model: str, latest: float) -> list[Waiting]:

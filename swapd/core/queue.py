@@ -182,6 +182,11 @@ class Queue:
         """The oldest ticket of all."""
         return next(iter(self._tickets.values()), None)
 
+    def clients(self, model: str) -> list[str]:
+        """Who waits for the model."""
+        line = self._lines.get(model)
+        return list(line.lanes) if line else []
+
     def clocks(self, model: str) -> Iterator[tuple[float, Ticket]]:
         """For each lane of the model: since when its head is the head, and the head."""
         line = self._lines.get(model)

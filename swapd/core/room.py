@@ -10,7 +10,7 @@ from swapd.core.commands import Cause, Why
 from swapd.core.engine import State
 from swapd.core.moves import Moves
 from swapd.core.need import Way
-from swapd.core.policy import Candidate
+from swapd.core.policy import Candidate, Hold
 from swapd.core.spec import Cost
 from swapd.core.verdict import Stand, Verdict
 
@@ -34,10 +34,10 @@ class Room:
         """What will be free once all that leave are gone."""
         self.safe: set[str] = set()
         """Models whose own callers are overdue, and better placed than the candidate looked at."""
-        self.held: dict[str, float] = {}
-        """Model -> the deadline of the candidate that it is held for."""
+        self.held: dict[str, Hold] = {}
+        """Model -> what it is held for."""
 
-    def make(self) -> dict[str, float]:
+    def make(self) -> dict[str, Hold]:
         """Walk; returns what is held."""
         if any(left < 0 for left in self.soon.values()):
             self._shed()
@@ -116,7 +116,7 @@ class Room:
             self._say(candidate, self._blocked(short), tuple(self.held), short)
         elif candidate.overdue is not None:
             self._say(candidate, Stand.HELD, _models(chosen), short)
-            self._hold(chosen, candidate.overdue)
+            self._hold(chosen, Hold(candidate.spec.name, candidate.overdue))
         else:
             idle = all(eviction.is_idle(self.book, e) for e in chosen)
             self._say(candidate, Stand.OTHERS_LINGER if idle else Stand.OTHERS_BUSY, _models(chosen), short)
@@ -200,9 +200,9 @@ class Room:
             and engine.run.model != candidate.spec.name
         ]
 
-    def _hold(self, chosen: Sequence[Engine], overdue: float) -> None:
+    def _hold(self, chosen: Sequence[Engine], hold: Hold) -> None:
         for engine in chosen:
-            self.held[engine.run.model] = overdue
+            self.held[engine.run.model] = hold
             self._give_back(engine.cost)
 
     def _cheapest(self, short: Cost, able: list[Engine]) -> list[Engine] | None:

@@ -68,7 +68,7 @@ def _wish_pinned(m: Moves) -> None:
             m.book.wishes.setdefault(name, (Wish.PINNED, m.now))
 
 
-def _grant(m: Moves, held: dict[str, float]) -> bool:
+def _grant(m: Moves, held: dict[str, policy.Hold]) -> bool:
     """Give the ready engines' free slots away; whether any was given."""
     before = len(m.commands)
     for name, engine in m.book.engines.items():

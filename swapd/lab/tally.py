@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,20 +54,42 @@ class Tally:
     def engine_seconds(self) -> dict[str, float]:
         """Client -> seconds of engine: its services, and its shares of the loads that served it.
 
+        An engine that serves several at once is shared evenly among them for as long.
+
         A load is shared evenly by the requests that waited until it was over and were then served by it. One
         that nobody waited for (a preload, an abandoned load) is charged to nobody.
         """
         seconds = dict.fromkeys((request.client for request in self.requests), 0.0)
         waiters: dict[Loaded, list[str]] = {}
         loads = _by_model(self.loads)
+        for client, share in _busy(self.requests):
+            seconds[client] += share
         for request in self.requests:
-            seconds[request.client] += request.service
             if (load := _waited_for(request, loads.get(request.model, []))) is not None:
                 waiters.setdefault(load, []).append(request.client)
         for load, clients in waiters.items():
             for client in clients:
                 seconds[client] += load.seconds / len(clients)
         return seconds
+
+
+def _busy(requests: Iterable[Answered]) -> Iterator[tuple[str, float]]:
+    """Client and seconds, for each stretch in which an engine served the same requests."""
+    turns: dict[str, list[tuple[float, int, Answered]]] = {}
+    for request in requests:
+        began = request.arrival + request.waited
+        turns.setdefault(request.model, []).extend(((began, 1, request), (began + request.service, 0, request)))
+    for of_model in turns.values():
+        serving: dict[int, Answered] = {}
+        last = 0.0
+        for at, begins, request in sorted(of_model, key=lambda turn: turn[:2]):
+            for other in serving.values():
+                yield other.client, (at - last) / len(serving)
+            last = at
+            if begins:
+                serving[id(request)] = request
+            else:
+                serving.pop(id(request), None)
 
 
 def summary(trace: str, policy: str, tallies: Sequence[Tally], fits: int = 1) -> dict[str, Any]:
