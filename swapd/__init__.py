@@ -13,7 +13,8 @@ The floor plan::
     dispatch.py the desk      post(event) -> perform(commands), lease(model), one timer
     core/       the study     pure: Scheduler.handle(event, now) -> commands. No clock, no I/O, no asyncio
     engines/    engine room   processes, probes, ports, logs: everything that starts, signals or watches
-    machine/    meters        what a model file says it will take
+    machine/    meters        what the machine has, what a model will take, what it took: scales and ledger
+    lab/        the lab       the same study under a virtual clock: traces, rival policies, bounds, advice
     config/     library       YAML -> Catalog + Settings, or every problem at once; watches for edits
     journal.py  the diary     hears (event, commands) and prints each decision once
     cli/        porch         one small module a verb; rich tables; an HTTP client for the admin doors
@@ -21,10 +22,10 @@ The floor plan::
     tasks.py    the one create_task: named, referenced, a crash is reported
 
 Who may import whom (a test enforces it): ``core`` imports only the standard library. ``config``,
-``engines``, ``machine``, ``web``, ``dispatch`` and ``journal`` import ``core`` and ``tasks``, never each
+``engines``, ``machine``, ``lab``, ``web``, ``dispatch`` and ``journal`` import ``core`` and ``tasks``, never each
 other; what they need sideways comes in as an argument typed by a small ``Protocol`` beside its user.
 ``daemon`` is the only wiring (``doors``, ``systemd`` and ``reload`` are its tools); ``cli`` may wire rooms
-together for offline verbs (``check``, ``demo``).
+together for offline verbs (``check``, ``demo``, ``simulate``).
 """
 
 __version__ = "0.1.0"

@@ -136,8 +136,8 @@ class Log(Keys, frozen=True):
 class Scheduling(Keys, frozen=True):
     """Patience and places."""
 
-    patience: kinds.Duration = 30.0
-    linger: kinds.Duration = 2.0
+    patience: kinds.Duration = 60.0
+    linger: kinds.Duration = 30.0
     queue: kinds.Whole = 256
     wait: kinds.Never | None = 600.0
 
