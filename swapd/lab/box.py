@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
 from math import inf
-from typing import Protocol
+from typing import Protocol, assert_never
 
-from swapd.core.commands import Command, Grant, Kill, Refuse, Spawn, Terminate
+from swapd.core.commands import Command, Grant, Kill, Note, Refuse, Revoke, Spawn, Terminate
 from swapd.core.engine import Endpoint, RunId
 from swapd.core.events import Asked, CatalogChanged, EngineExited, EngineReady, Event, Left, Ticked, Ticket
 from swapd.core.refusal import Exit
@@ -21,6 +21,8 @@ from swapd.lab.people import Steps, Think
 
 STOP = 0.1
 """Seconds an engine takes to go."""
+AGAIN = 1.0
+"""Seconds until a client that was turned away goes on."""
 _NOWHERE = Endpoint("127.0.0.1", 1)
 
 
@@ -36,7 +38,10 @@ class Brain(Protocol):
 
 @dataclass(slots=True)
 class Served:
-    """One request of the lab. Seconds on the virtual clock; ``granted`` and ``left`` are None until then."""
+    """One request of the lab. Seconds on the virtual clock; ``granted`` and ``left`` are None until then.
+
+    ``left`` stays None for one that failed: turned away, or cut off under its lease.
+    """
 
     arrival: float
     model: str
@@ -44,8 +49,7 @@ class Served:
     service: float
     granted: float | None = None
     left: float | None = None
-    run: RunId | None = None
-    refused: bool = False
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,16 @@ class Record:
     loads: list[Load] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Caller:
+    """Who waits or holds: the request, and how its client goes on."""
+
+    request: Served
+    go_on: Callable[[], None]
+
+
 class Box:
-    """One run of the lab. ``loads``: seconds that a load of each model takes."""
+    """One run of the lab. ``loads``: seconds that a load of each model of the catalog takes."""
 
     def __init__(self, brain: Brain, catalog: Catalog, loads: Mapping[str, float]) -> None:
         self.record = Record()
@@ -75,7 +87,7 @@ class Box:
         self._loads = loads
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count(1)
-        self._asking: dict[Ticket, tuple[Served, Callable[[], None]]] = {}
+        self._callers: dict[Ticket, _Caller] = {}
         self._tell(CatalogChanged(catalog))
 
     def admit(self, people: Mapping[str, Steps]) -> None:
@@ -88,14 +100,14 @@ class Box:
         self._plan(at, lambda: self._ask(request, lambda: None))
 
     def run(self, seconds: float) -> Record:
-        """Let so much virtual time pass."""
+        """Let so much virtual time pass; ``inf`` ends when nothing more can happen."""
         while (due := self._next()) < seconds:
             self.now = max(self.now, due)
             if self._agenda and self._agenda[0][0] <= due:
                 heappop(self._agenda)[2]()
             else:
                 self._tell(Ticked())
-        self.now = seconds
+        self.now = max(self.now, seconds) if seconds < inf else self.now
         return self.record
 
     def _next(self) -> float:
@@ -116,11 +128,11 @@ class Box:
             request = Served(self.now, step.model, name, step.seconds)
             self._ask(request, lambda: self._go_on(name, steps))
 
-    def _ask(self, request: Served, then: Callable[[], None]) -> None:
+    def _ask(self, request: Served, go_on: Callable[[], None]) -> None:
         ticket = Ticket(next(self._numbers))
         request.arrival = self.now
         self.record.requests.append(request)
-        self._asking[ticket] = (request, then)
+        self._callers[ticket] = _Caller(request, go_on)
         self._tell(Asked(ticket, request.model, request.client))
 
     def _tell(self, event: Event) -> None:
@@ -137,22 +149,30 @@ class Box:
                 self._plan(self.now + STOP, lambda: self._tell(EngineExited(run, Exit(code=0))))
             case Kill(run):
                 self._plan(self.now, lambda: self._tell(EngineExited(run, Exit(signal="SIGKILL"))))
-            case Grant(ticket, run):
-                self._serve(ticket, run)
+            case Grant(ticket):
+                request = self._callers[ticket].request
+                request.granted = self.now
+                self._plan(self.now + request.service, lambda: self._end(ticket))
+            case Revoke(ticket):
+                self._plan(self.now, lambda: self._end(ticket, cut=True))
             case Refuse(ticket):
-                request, then = self._asking.pop(ticket)
-                request.refused = True
-                self._plan(self.now + 1.0, then)  # a client that was turned away comes back no sooner
-            case _:
+                caller = self._callers.pop(ticket)
+                caller.request.failed = True
+                self._plan(self.now + AGAIN, caller.go_on)
+            case Note():
                 pass
+            case _:
+                assert_never(command)
 
-    def _serve(self, ticket: Ticket, run: RunId) -> None:
-        request, then = self._asking.pop(ticket)
-        request.granted, request.run = self.now, run
-
-        def done() -> None:
-            request.left = self.now
-            self._tell(Left(ticket))
-            then()
-
-        self._plan(self.now + request.service, done)
+    def _end(self, ticket: Ticket, cut: bool = False) -> None:
+        """A service is over, or its engine was taken away under it."""
+        caller = self._callers.pop(ticket, None)
+        if caller is None:
+            return  # it was cut before
+        caller.request.failed = cut
+        caller.request.left = None if cut else self.now
+        self._tell(Left(ticket))
+        if cut:
+            self._plan(self.now + AGAIN, caller.go_on)
+        else:
+            caller.go_on()

@@ -7,7 +7,7 @@ answer to the next request, so a faster policy is asked more, as in life.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from math import exp, log
 from random import Random
@@ -60,6 +60,10 @@ class Cast:
     kinds: Mapping[str, Kind]
     think: float = 1.5
     agents: int = 6
+
+    def apart(self) -> Cast:
+        """The same with dice of its own, for one client: its day does not depend on what a policy does to others."""
+        return replace(self, rng=Random(self.rng.getrandbits(64)))
 
     def ask(self, model: str) -> Ask:
         """One request, its service drawn."""
@@ -142,26 +146,30 @@ def _starts(cast: Cast) -> list[float]:
 
 
 def _agents(cast: Cast) -> dict[str, Steps]:
-    return {f"agent-{n + 1}": agent(cast, at) for n, at in enumerate(_starts(cast))}
+    return {f"agent-{n + 1}": agent(cast.apart(), at) for n, at in enumerate(_starts(cast))}
 
 
 def _mix(cast: Cast) -> dict[str, Steps]:
     return {
         **_agents(cast),
-        "chat-plan": chat(cast, "plan27"),
-        "chat-gen": chat(cast, "gen8"),
-        "ingestion": ingestion(cast),
-        "background": background(cast),
+        "chat-plan": chat(cast.apart(), "plan27"),
+        "chat-gen": chat(cast.apart(), "gen8"),
+        "ingestion": ingestion(cast.apart()),
+        "background": background(cast.apart()),
     }
 
 
 def _notes(cast: Cast) -> dict[str, Steps]:
-    return {f"search-{n}": search(cast) for n in (1, 2)} | {"chat": chat(cast, "chat", 120.0)}
+    return {f"search-{n}": search(cast.apart()) for n in (1, 2)} | {"chat": chat(cast.apart(), "chat", 120.0)}
 
 
 def _chats(cast: Cast) -> dict[str, Steps]:
     names = ("plan27", "gen8", "coder30")
-    return {f"chat-{n}": chat(cast, model, 60.0) for n, model in zip(count(1), names, strict=False)}
+    return {f"chat-{n}": chat(cast.apart(), model, 60.0) for n, model in zip(count(1), names, strict=False)}
+
+
+def _documents(cast: Cast) -> dict[str, Steps]:
+    return {"ingestion": ingestion(cast.apart()), "chat": chat(cast.apart(), "gen8")}
 
 
 _NOTES = {
@@ -177,6 +185,6 @@ SCENES: Mapping[str, Scene] = {
         Scene("agents", _MIX, _agents),
         Scene("notes", _NOTES, _notes),
         Scene("chat", _MIX, _chats),
-        Scene("ingestion", _MIX, lambda cast: {"ingestion": ingestion(cast), "chat": chat(cast, "gen8")}),
+        Scene("ingestion", _MIX, _documents),
     )
 }

@@ -3,6 +3,9 @@
 ``fifo``: strictly by arrival; the victim is who was loaded first. ``lru``: the same, the victim is who was used
 longest ago. ``bypass``: a ready model serves whoever asks for it past any waiter, without bound; when it has
 nothing to do the oldest waiter's model takes its place, least recently used first.
+
+They know of costs and the budget, and of nothing else in the catalog: no priority, no pin, no ttl. A model is
+where its ``cost`` says.
 """
 
 from __future__ import annotations
@@ -10,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from swapd.core.commands import Cause, Command, Grant, Spawn, Terminate, Why
+from swapd.core.commands import Cause, Command, Grant, Refuse, Spawn, Terminate, Why
 from swapd.core.engine import Endpoint, RunId
 from swapd.core.events import Asked, CatalogChanged, EngineExited, EngineReady, Event, Left, Ticket
 from swapd.core.placement import fits
+from swapd.core.refusal import Reason, Refusal
 from swapd.core.spec import Catalog
 
 _NOWHERE = Endpoint("127.0.0.1", 1)
@@ -21,6 +25,8 @@ _NOWHERE = Endpoint("127.0.0.1", 1)
 
 @dataclass(slots=True)
 class _Up:
+    """An engine: loaded at ``since``, last used at ``used``; ``going``: told to stop."""
+
     run: RunId
     since: float
     used: float
@@ -46,8 +52,13 @@ class Plain:
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """One fact in, orders out."""
+        if isinstance(event, Asked) and not self._can_fit(event.model):
+            return [Refuse(event.ticket, Refusal(Reason.NEVER_FITS, event.model))]
         self._note(event, now)
         return [*self._grant(now), *self._swap(now)]
+
+    def _can_fit(self, model: str) -> bool:
+        return fits(self._catalog.models[model].terms.cost, self._catalog.budget)
 
     def _note(self, event: Event, now: float) -> None:
         match event:
@@ -81,28 +92,37 @@ class Plain:
         return out
 
     def _swap(self, now: float) -> list[Command]:
-        wanted = list(dict.fromkeys(model for model, _ in self._waiting.values() if model not in self._up))
-        if not wanted or (not self._bypass and self._first() != wanted[0]):
+        """Bring up the model that is next, or make room for it, one victim at a time."""
+        wanted = self._next()
+        if wanted is None:
             return []
-        free = dict(self._catalog.budget)
-        for model in self._up:
-            for name, amount in self._catalog.models[model].terms.cost.items():
-                free[name] -= amount
-        spec = self._catalog.models[wanted[0]]
-        if fits(spec.terms.cost, free):
+        spec = self._catalog.models[wanted]
+        if fits(spec.terms.cost, self._free()):
             self._runs += 1
-            self._up[spec.name] = _Up(RunId(spec.name, self._runs), now, now)
-            return [Spawn(RunId(spec.name, self._runs), spec.launch, Why(Cause.ASKED))]
-        if any(up.going for up in self._up.values()):
-            return []
-        victim = self._victim()
+            run = RunId(wanted, self._runs)
+            self._up[wanted] = _Up(run, now, now)
+            return [Spawn(run, spec.launch, Why(Cause.ASKED))]
+        victim = None if any(up.going for up in self._up.values()) else self._victim()
         if victim is None:
             return []
         victim.going = True
-        return [Terminate(victim.run, (), Why(Cause.EVICTED, spec.name))]
+        return [Terminate(victim.run, (), Why(Cause.EVICTED, wanted))]
 
-    def _first(self) -> str:
-        return next(iter(self._waiting.values()))[0]
+    def _next(self) -> str | None:
+        """The oldest waiter's model that is not up; without ``bypass`` only the first in line counts."""
+        for model, _ in self._waiting.values():
+            if model not in self._up:
+                return model
+            if not self._bypass:
+                return None
+        return None
+
+    def _free(self) -> dict[str, int]:
+        costs = [self._catalog.models[model].terms.cost for model in self._up]
+        return {
+            name: amount - sum(cost.get(name, 0) for cost in costs)
+            for name, amount in self._catalog.budget.items()
+        }
 
     def _victim(self) -> _Up | None:
         asked = {model for model, _ in self._waiting.values()} if self._bypass else set()

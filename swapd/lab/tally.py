@@ -78,18 +78,18 @@ def _busy(requests: Iterable[Answered]) -> Iterator[tuple[str, float]]:
     turns: dict[str, list[tuple[float, int, Answered]]] = {}
     for request in requests:
         began = request.arrival + request.waited
-        turns.setdefault(request.model, []).extend(((began, 1, request), (began + request.service, 0, request)))
+        turns.setdefault(request.model, []).extend(((began, 0, request), (began + request.service, 1, request)))
     for of_model in turns.values():
         serving: dict[int, Answered] = {}
         last = 0.0
-        for at, begins, request in sorted(of_model, key=lambda turn: turn[:2]):
+        for at, ends, request in sorted(of_model, key=lambda turn: turn[:2]):
             for other in serving.values():
                 yield other.client, (at - last) / len(serving)
             last = at
-            if begins:
-                serving[id(request)] = request
+            if ends:
+                del serving[id(request)]
             else:
-                serving.pop(id(request), None)
+                serving[id(request)] = request
 
 
 def summary(trace: str, policy: str, tallies: Sequence[Tally], fits: int = 1) -> dict[str, Any]:

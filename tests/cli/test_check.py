@@ -152,4 +152,4 @@ def test_help_loads_no_verb_and_none_of_their_libraries():
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=environ, timeout=20)
     assert done.stderr == "[]\n"
-    assert "  serve    Run the daemon.\n" in done.stdout
+    assert "  serve     Run the daemon.\n" in done.stdout
