@@ -7,6 +7,7 @@ import logging
 import random
 import signal
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,9 +17,13 @@ from swapd.core.events import CatalogChanged, Closing, Event
 from swapd.core.scheduler import Scheduler
 from swapd.core.settings import Address
 from swapd.dispatch import Dispatcher
+from swapd.engines import devices
 from swapd.engines.binaries import find_binary
 from swapd.engines.supervisor import Supervisor
 from swapd.journal import Journal, wall_clock
+from swapd.machine import opening
+from swapd.machine.ledger import Ledger
+from swapd.machine.scales import Scales
 from swapd.reload import Current
 from swapd.web.app import FrontDoor, create_app
 from swapd.web.upstream import Upstream
@@ -27,6 +32,8 @@ log = logging.getLogger("swapd")
 T = TypeVar("T")
 HOPELESS = 10.0
 """Seconds after its SIGKILL that an engine is waited for: the kernel holds what waits for a device."""
+METERS = 2.0
+"""Seconds that the doors stay closed for the meters at most: a driver may take long, or hang."""
 
 
 class Daemon:
@@ -40,8 +47,12 @@ class Daemon:
         self._going = asyncio.Event()
         self._upstream = Upstream()
         self._supervisor = Supervisor(self._post, find_binary=self._find_binary, environ=environ)
+        ledger = Ledger.open(Path(self._config.settings.state_dir), log.warning)
+        self._scales = Scales(self._post, self._supervisor, ledger, self._find_binary)
         self._desk = Dispatcher(
-            Scheduler(jitter=random.random), self._supervisor, [Journal().hear, self._upstream.hear]
+            Scheduler(jitter=random.random),
+            self._supervisor,
+            [Journal().hear, self._upstream.hear, self._scales.hear],
         )
 
     async def listening(self) -> list[str]:
@@ -68,6 +79,7 @@ class Daemon:
         app = create_app(self._desk, self._config, self._supervisor, self._upstream, wall_clock)
         door = FrontDoor(app, self._config, doors.most_connections())
         self._catch_signals()
+        measuring = await self._begin_to_measure()
         watcher = tasks.spawn(watch(self._config.paths, self._config.reload), name="watch config")
         try:
             await door.open(sockets)
@@ -77,6 +89,7 @@ class Daemon:
             await self._wind_down()
         finally:
             watcher.cancel()
+            measuring.cancel()
             await asyncio.shield(self._leave(door, addresses))
         log.info("goodbye")
         return 0
@@ -88,6 +101,37 @@ class Daemon:
     def _find_binary(self) -> str | None:
         """Looked for anew each time: one may be installed while we run."""
         return find_binary(self._environ)
+
+    async def _begin_to_measure(self) -> asyncio.Task[None]:
+        """Return once the meters are open, or METERS are over."""
+        first = asyncio.Event()
+        measuring = tasks.spawn(self._measure(first), name="open meters")
+        try:
+            async with asyncio.timeout(METERS):
+                await first.wait()
+        except TimeoutError:
+            log.warning("cannot read the meters yet: a driver does not answer; going on without them")
+            self._scales.begin(blind=False)
+        return measuring
+
+    async def _measure(self, first: asyncio.Event) -> None:
+        """Open the meters; where there are GPUs, once more under the names that the engine has for them."""
+        meters = await asyncio.to_thread(opening.opened, self._environ)
+        self._use(meters)
+        first.set()
+        blind = False
+        if await asyncio.to_thread(opening.may_have_gpus, meters):
+            run = partial(devices.output, environ=self._environ)
+            gpus = await asyncio.to_thread(opening.listed, self._find_binary(), run)
+            if gpus:
+                self._use(await asyncio.to_thread(opening.opened, self._environ, gpus))
+            blind = not gpus
+        self._scales.begin(blind)
+
+    def _use(self, meters: opening.Opened) -> None:
+        self._scales.use(meters.meter)
+        if self._config.measured(meters.total) and self._urls.done():
+            self._desk.post(CatalogChanged(self._config.catalog))
 
     def _announce(self, urls: list[str]) -> None:
         for warning in self._warnings:
@@ -120,6 +164,7 @@ class Daemon:
         doors.remove_files(addresses)
         await self._upstream.close()
         await self._supervisor.aclose()
+        await self._scales.aclose()
         self._desk.close()
 
 

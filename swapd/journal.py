@@ -1,4 +1,4 @@
-"""The diary: hears every event with the orders it caused, and prints each decision once, from the data.
+"""The diary: hears every event with the orders it caused, and prints what ``core.told`` makes of them.
 
 Also the one place that sets up logging and reads the wall clock.
 """
@@ -15,65 +15,27 @@ from typing import IO
 
 import msgspec
 
-from swapd.core.commands import Command, Grant, Kill, Note, Refuse, Revoke, Spawn, Terminate
-from swapd.core.engine import RunId
-from swapd.core.events import EngineExited, EngineReady, Event, LoadWished, UnloadWished
+from swapd.core.commands import Command
+from swapd.core.events import Event
 from swapd.core.settings import LogSettings
+from swapd.core.told import Story
 
 log = logging.getLogger("swapd")
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
 _SYSLOG = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
 
 
 class Journal:
-    """An ear of the desk. Remembers only when the living runs began and why they were told to go."""
+    """An ear of the desk."""
 
     def __init__(self) -> None:
-        self._began: dict[RunId, float] = {}
-        self._stopped: set[RunId] = set()
+        self._story = Story()
 
     def hear(self, event: Event, commands: Sequence[Command]) -> None:
         """Print what happened, then what was decided."""
-        self._happened(event)
-        for command in commands:
-            self._decided(command)
-
-    def _happened(self, event: Event) -> None:
-        match event:
-            case EngineReady(run, endpoint) if run in self._began:
-                seconds = time.monotonic() - self._began[run]
-                log.info("%s is ready at %s after %.2f s", run, endpoint, seconds)
-            case EngineExited(run, end):
-                self._began.pop(run, None)
-                wanted = run in self._stopped
-                self._stopped.discard(run)
-                if wanted:
-                    log.info("%s is gone: %s", run, end)
-                else:
-                    log.warning("%s failed: %s%s", run, end, "".join(f"\n  | {line}" for line in end.log))
-            case LoadWished(model) | UnloadWished(model):
-                verb = "load" if isinstance(event, LoadWished) else "unload"
-                log.info("the operator wants to %s %s", verb, model)
-            case _:
-                pass
-
-    def _decided(self, command: Command) -> None:
-        match command:
-            case Spawn(run, _, why):
-                self._began[run] = time.monotonic()
-                log.info("start %s: %s", run, why)
-            case Terminate(run, _, why):
-                self._stopped.add(run)
-                log.info("stop %s: %s", run, why)
-            case Kill(run):
-                log.warning("kill %s: it did not stop in time", run)
-            case Note(run, why):
-                log.info("drain %s: %s", run, why)
-            case Revoke(ticket, run):
-                log.warning("cut request %d off from %s", ticket, run)
-            case Refuse(ticket, refusal):
-                log.info("refuse request %d: %s", ticket, str(refusal).partition("\n")[0])
-            case Grant(ticket, run, _, _, queued, _):
-                log.debug("grant request %d a lease on %s after %.3f s", ticket, run, queued)
+        for told in self._story.hear(event, commands, time.monotonic()):
+            more = "".join(f"\n  | {line}" for line in told.more)
+            log.log(_LEVELS[told.level], "%s%s", told.text, more)
 
 
 def configure(settings: LogSettings, environ: Mapping[str, str], stream: IO[str] = sys.stderr) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 from swapd.config import Changes, Loaded, Problem, changes, load
 from swapd.core.events import CatalogChanged, Event
 from swapd.core.settings import Settings
-from swapd.core.spec import Catalog
+from swapd.core.spec import Catalog, Cost
+from swapd.core.stock import without_reserve
 from swapd.journal import configure
 
 log = logging.getLogger("swapd")
@@ -32,10 +33,13 @@ class Current:
         assert loaded.catalog is not None
         assert loaded.settings is not None
         self.catalog: Catalog = loaded.catalog
+        """With the budget completed."""
         self.settings: Settings = loaded.settings
         self.problems: list[dict[str, Any]] = []
         self._load = lambda: load(path, environ, find_binary)
         self._watched = _watched(loaded)
+        self._written = loaded.catalog
+        self._total: Cost = {}
         self._post = post
         self._environ = environ
         self._turn = asyncio.Lock()
@@ -44,6 +48,12 @@ class Current:
     def paths(self) -> list[Path]:
         """The files, and the folders that an ``include`` looks into, whose edits matter."""
         return list(self._watched)
+
+    def measured(self, total: Cost) -> bool:
+        """The machine has so many bytes of each memory. Returns whether that changes the catalog."""
+        before, self._total = self.catalog, total
+        self.catalog = completed(self._written, total)
+        return self.catalog != before
 
     async def reload(self) -> dict[str, Any]:
         """Read again; one at a time. Returns what changed, or ``{"problems": [...]}``."""
@@ -54,7 +64,7 @@ class Current:
                 return self._reject(loaded.problems)
             self._watched = _watched(loaded)
             self.problems = []
-            change = changes(self.catalog, loaded.catalog, self.settings, loaded.settings)
+            change = changes(self._written, loaded.catalog, self.settings, loaded.settings)
             if change:
                 self._apply(loaded.catalog, loaded.settings, change)
                 for warning in loaded.warnings:
@@ -68,10 +78,12 @@ class Current:
         log.info("config reloaded: %s", change.words())
         if "log" in change.settings:
             configure(settings.log, self._environ)
-        self.settings = replace(settings, listen=self.settings.listen)
-        if catalog != self.catalog:
-            self.catalog = catalog
-            self._post(CatalogChanged(catalog))
+        kept = {key: getattr(self.settings, key) for key in ("listen", "state_dir", "trace")}
+        self.settings = replace(settings, **kept)
+        self._written, before = catalog, self.catalog
+        self.catalog = completed(catalog, self._total)
+        if self.catalog != before:
+            self._post(CatalogChanged(self.catalog))
         self.generation += bool(replace(change, needs_restart=()))
 
     def _reject(self, problems: tuple[Problem, ...]) -> dict[str, Any]:
@@ -80,6 +92,13 @@ class Current:
             log.error("config: %s", problem)
         log.error("the config has errors; the one in force stays")
         return {"problems": self.problems}
+
+
+def completed(catalog: Catalog, total: Cost) -> Catalog:
+    """With the budget of the machine, where it is to be measured; what the operator gave wins."""
+    if not catalog.measured:
+        return catalog
+    return replace(catalog, budget={**without_reserve(total, catalog.reserve), **catalog.budget})
 
 
 def _watched(loaded: Loaded) -> tuple[Path, ...]:

@@ -151,7 +151,8 @@ class Client:
 def daemons(folder: Path) -> Iterator[Callable[..., Running]]:
     """A function that starts daemons; at the end they are stopped, and nothing of theirs may be left."""
     mark = uuid.uuid4().hex
-    environ = {**os.environ, MARK: mark, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    own = {MARK: mark, "PYTHONPATH": str(Path(__file__).parent.parent), "STATE_DIRECTORY": str(folder / "state")}
+    environ = {**os.environ, **own}
     started: list[Running] = []
 
     def start(config: str | Path, **extra: str) -> Running:

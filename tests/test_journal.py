@@ -60,6 +60,23 @@ def test_a_life_reads_as_a_story(lines):
     )
 
 
+def test_a_swap_is_one_line_that_says_what_it_cost(lines, monkeypatch):
+    stream = lines()
+    journal = Journal()
+    times = iter([1.0, 3.0, 3.5, 12.3])
+    monkeypatch.setattr("swapd.journal.time.monotonic", lambda: next(times))
+    gemma = RunId("gemma", 1)
+    journal.hear(Ticked(), [Note(gemma, Why(Cause.EVICTED, "qwen"))])
+    journal.hear(Ticked(), [Terminate(gemma, (), Why(Cause.DRAINED))])
+    journal.hear(EngineExited(gemma, Exit(code=0)), [Spawn(RUN, Launch(("x",)), Why(Cause.PINNED))])
+    journal.hear(EngineReady(RUN, Endpoint("127.0.0.1", 9300)), [])
+    assert (
+        stream.getvalue()
+        .splitlines()[-1]
+        .endswith("swap gemma -> qwen took 11.3 s (drain 2.0, stop 0.5, load 8.8), pinned")
+    )
+
+
 def test_an_end_that_nobody_asked_for_is_a_warning_with_the_last_lines(lines):
     stream = lines()
     journal = Journal()

@@ -16,6 +16,9 @@ VERBS = {
     "unload": "Drain a model and stop its engine.",
     "reload": "Read the config again and say what changed.",
     "logs": "Print what a model's engines wrote.",
+    "explain": "Say why a model is, or is not, up, and when those who wait are served.",
+    "events": "Show what happens and is decided, as it does.",
+    "simulate": "Play a trace on a virtual clock: loads and waits of this policy and others.",
     "demo": "See it work: three models take turns, here and now.",
     "version": "Print versions, and the engine found.",
 }

@@ -59,6 +59,22 @@ class Admin:
             async for piece in _texts(answer):
                 yield piece
 
+    async def explain(self, model: str) -> dict[str, Any]:
+        """Why the model is, or is not, up."""
+        return await self._ask("GET", f"/admin/explain/{_part(model)}", QUICK)
+
+    async def events(self, tail: int, *, follow: bool) -> AsyncIterator[dict[str, Any]]:
+        """What happens, one object each, the last ``tail`` before now first; to the daemon's end if followed."""
+        async with self._open("GET", f"/admin/events?tail={tail}&follow={int(follow)}", None) as answer:
+            if answer.status != 200:
+                raise _refused(self._target, answer, await answer.read())
+            rest = ""
+            async for piece in _texts(answer):
+                *lines, rest = (rest + piece).split("\n")
+                for line in lines:
+                    if line.startswith("data: "):  # our own daemon's: one line of data an event
+                        yield msgspec.json.decode(line[6:], type=dict[str, Any])
+
     async def _ask(
         self, method: str, path: str, bound: float | None, expected: tuple[int, ...] = (200, 202)
     ) -> dict[str, Any]:

@@ -14,9 +14,9 @@ EXACT = 10
 """Up to so many engines the best set of victims is searched for exhaustively."""
 SWAP = 5.0
 """Seconds that a swap costs besides its load: a stop, and prompts that must be read anew."""
-OLD, LATE = 2.5, 3.0
-"""What holding an engine costs a second: in proportion to all the waits for others, and to the square of the
-longest (both in patiences). A young wait costs nearly nothing, an old one a lot. Found in the lab
+YOUNG, OLD, LATE = 0.5, 2.0, 2.0
+"""What holding an engine costs a second: for each who waits for another, in proportion to all their waits, and to
+the square of the longest (both in patiences). A young wait costs nearly nothing, an old one a lot. Found in the lab
 (``tests/bench/lab.py``)."""
 EXPECTED = 30.0
 """Seconds within which a client expected back makes an engine worth keeping."""
@@ -128,7 +128,8 @@ def _waiting(book: Book, model: str, now: float) -> tuple[float, float] | None:
     if not waits:
         return None
     waited, longest = sum(wait for wait, _, _ in waits), now - min(since for _, since, _ in waits)
-    cost = OLD * waited / patience + LATE * (longest / patience) ** 2
+    count = sum(max(1, book.queue.count(name)) for _, _, name in waits)
+    cost = YOUNG * count + OLD * waited / patience + LATE * (longest / patience) ** 2
     return cost, min(book.recall(name).load for _, _, name in waits)
 
 

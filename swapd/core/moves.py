@@ -147,10 +147,17 @@ class Moves:
                 engine.owed.pop(ticket, None)
         self.commands.append(Refuse(ticket, refusal))
 
-    def refuse_all(self, model: str, reason: Reason, end: Exit | None = None, detail: str = "") -> None:
+    def refuse_all(
+        self,
+        model: str,
+        reason: Reason,
+        end: Exit | None = None,
+        detail: str = "",
+        retry_after: float | None = 1.0,
+    ) -> None:
         """Turn away everybody who waits for the model."""
         for waiting in self.book.queue.of(model):
-            self.refuse(waiting.ticket, Refusal(reason, model, end, retry_after=1.0, detail=detail))
+            self.refuse(waiting.ticket, Refusal(reason, model, end, retry_after, detail))
 
     def leave(self, ticket: Ticket) -> None:
         """Withdraw or release; harmless twice."""

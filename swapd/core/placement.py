@@ -34,9 +34,10 @@ def ways(book: Book, spec: Spec) -> tuple[Way, ...] | None:
     """
     if book.catalog.models.get(spec.name) is not spec:
         return _ways(book, spec)
-    if spec.name not in book.placed:
-        book.placed[spec.name] = _ways(book, spec)
-    return book.placed[spec.name]
+    found = book.placed.get(spec.name)
+    if found is None and (found := _ways(book, spec)) and _is_told(book, spec):
+        book.placed[spec.name] = found
+    return found
 
 
 def _ways(book: Book, spec: Spec) -> tuple[Way, ...] | None:
@@ -52,7 +53,8 @@ def _ways(book: Book, spec: Spec) -> tuple[Way, ...] | None:
     if need is None:
         return None
     kept = pinned(book, spec)
-    return (Way({**{n: max(0, book.catalog.budget[n] - kept.get(n, 0)) for n in memory}, **given}),)
+    limits = book.stock.limits(book.catalog.budget)
+    return (Way({**{n: max(0, limits[n] - kept.get(n, 0)) for n in memory}, **given}),)
 
 
 def pinned(book: Book, beside: Spec) -> dict[str, int]:
@@ -69,7 +71,9 @@ def pinned(book: Book, beside: Spec) -> dict[str, int]:
 
 
 def _is_told(book: Book, spec: Spec) -> bool:
-    """Whether its ways do not depend on what other pinned models leave."""
+    """Whether its ways do not depend on what pinned models and strangers leave."""
+    if not any(is_memory(name) for name in book.catalog.budget):
+        return True
     need = book.stock.need(spec.name, spec.launch)
     return (need is not None and bool(need.ways)) or any(is_memory(name) for name in spec.terms.cost)
 

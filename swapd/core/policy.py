@@ -112,7 +112,7 @@ def turns(book: Book, engine: Engine, hold: Hold | None, now: float) -> list[Wai
     patience = book.catalog.rules.patience
     late = {ticket for clock, ticket in book.queue.clocks(engine.run.model) if clock + patience <= hold.deadline}
     served = {*late, *engine.owed, *(waiting.ticket for waiting in behind(book, engine, hold.model, now))}
-    return [waiting for waiting in order(book, engine.run.model, hold.deadline) if waiting.ticket in served]
+    return [waiting for waiting in order(book, engine.run.model, now, hold.deadline) if waiting.ticket in served]
 
 
 def behind(book: Book, engine: Engine, model: str, now: float) -> list[Waiting]:
@@ -124,9 +124,8 @@ def behind(book: Book, engine: Engine, model: str, now: float) -> list[Waiting]:
     first = book.queue.first(model)
     if engine.up is None or first is None or now >= levelling_ends(book, engine):
         return []
-    used = book.shares.used
-    level = min(used.get(client, 0.0) for client in book.queue.clients(model))
-    poor = {client for client in book.queue.clients(engine.run.model) if used.get(client, 0.0) < level}
+    level = min(book.shares.of(client, now) for client in book.queue.clients(model))
+    poor = {client for client in book.queue.clients(engine.run.model) if book.shares.of(client, now) < level}
     return (
         [w for w in book.queue.of(engine.run.model) if w.client in poor and w.since <= first.since] if poor else []
     )
@@ -137,14 +136,19 @@ def levelling_ends(book: Book, engine: Engine) -> float:
     return (engine.up.at if engine.up else 0.0) + book.catalog.rules.patience
 
 
-def order(book: Book, model: str, latest: float) -> list[Waiting]:
+def order(book: Book, model: str, now: float, latest: float | None = None) -> list[Waiting]:
     """The model's waiters in their turns.
 
-    First who was out of patience at ``latest``, by deadline; then whose client has used the least of the engines,
+    First who was out of patience at ``latest`` (now, if it is left out), by deadline; then whose client has used the least of the engines,
     reckoning its second ticket as if the first were served already.
     """
     patience, history = book.catalog.rules.patience, book.history.get(model)
-    late = {ticket: clock for clock, ticket in book.queue.clocks(model) if clock + patience <= latest}
+    late = {
+        ticket: clock
+        for clock, ticket in book.queue.clocks(model)
+        if clock + patience <= (now if latest is None else latest)
+    }
+    used = {client: book.shares.of(client, now) for client in book.queue.clients(model)}
     typical = history.service if history is not None else 1.0
     ahead: dict[str, int] = {}
 
@@ -152,7 +156,7 @@ def order(book: Book, model: str, latest: float) -> list[Waiting]:
         before = ahead[waiting.client] = ahead.get(waiting.client, -1) + 1
         if waiting.ticket in late:
             return False, late[waiting.ticket], waiting.ticket
-        return True, book.shares.used.get(waiting.client, 0.0) + before * typical, waiting.ticket
+        return True, used[waiting.client] + before * typical, waiting.ticket
 
     return sorted(book.queue.of(model), key=turn)
 

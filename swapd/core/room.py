@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from swapd.core import eviction, placement, policy
-from swapd.core.book import Book, Engine, Wish
+from swapd.core.book import Book, Engine, Wish, total
 from swapd.core.commands import Cause, Why
 from swapd.core.engine import State
 from swapd.core.moves import Moves
@@ -108,20 +108,32 @@ class Room:
 
     def _wait(self, candidate: Candidate, ways: Sequence[Way]) -> None:
         """Out of patience, it has the engines in its way held, and room kept; else it has to wait for them."""
-        way = min(ways, key=lambda way: len(placement.lacking(way.cost, self.soon)))
+        way, chosen = self._least_in_the_way(candidate, ways)
         short = placement.lacking(way.cost, self.soon)
-        able = self._in_the_way(candidate)
-        chosen = self._cheapest(short, able)
         if chosen is None:
             self._say(candidate, self._blocked(short), tuple(self.held), short)
+            if candidate.overdue is not None and not self._strangers_hold(way.cost):
+                self._reserve(way.cost)
         elif candidate.overdue is not None:
             self._say(candidate, Stand.HELD, _models(chosen), short)
             self._hold(chosen, Hold(candidate.spec.name, candidate.overdue))
+            made = total(engine.cost for engine in chosen)
+            self._reserve({name: max(0, amount - made.get(name, 0)) for name, amount in way.cost.items()})
         else:
             idle = all(eviction.is_idle(self.book, e) for e in chosen)
             self._say(candidate, Stand.OTHERS_LINGER if idle else Stand.OTHERS_BUSY, _models(chosen), short)
-        if candidate.overdue is not None:
-            self._reserve(way.cost)
+
+    def _least_in_the_way(self, candidate: Candidate, ways: Sequence[Way]) -> tuple[Way, list[Engine] | None]:
+        """The way that costs least to clear, and whose engines stand in it; None where going would not be enough."""
+        able = self._in_the_way(candidate)
+        options = [(way, self._cheapest(placement.lacking(way.cost, self.soon), able)) for way in ways]
+        prices = [sum(self._price(engine) for engine in chosen) for _, chosen in options if chosen is not None]
+        clear = [(way, chosen) for way, chosen in options if chosen is not None]
+        return clear[prices.index(min(prices))] if clear else options[0]
+
+    def _strangers_hold(self, cost: Cost) -> bool:
+        """Whether it would not fit even with all of ours gone."""
+        return not placement.fits(cost, self.book.stock.limits(self.book.catalog.budget))
 
     def _blocked(self, short: Cost) -> Stand:
         """Nothing that may go would be enough: others come first, or strangers hold it."""
@@ -174,7 +186,7 @@ class Room:
         for n, way in enumerate(ways):
             chosen = self._cheapest(placement.lacking(way.cost, self.soon), able)
             if chosen is not None:
-                options.append((sum(eviction.price(self.book, e, self.m.now) for e in chosen), n, chosen))
+                options.append((sum(self._price(engine) for engine in chosen), n, chosen))
         if not options:
             return None
         _, n, chosen = min(options, key=lambda option: option[:2])
@@ -203,10 +215,12 @@ class Room:
     def _hold(self, chosen: Sequence[Engine], hold: Hold) -> None:
         for engine in chosen:
             self.held[engine.run.model] = hold
-            self._give_back(engine.cost)
 
     def _cheapest(self, short: Cost, able: list[Engine]) -> list[Engine] | None:
-        return eviction.victims(short, able, [eviction.price(self.book, engine, self.m.now) for engine in able])
+        return eviction.victims(short, able, [self._price(engine) for engine in able])
+
+    def _price(self, engine: Engine) -> float:
+        return eviction.price(self.book, engine, self.m.now)
 
 
 def _first(ways: Sequence[Way], room: Cost) -> Way | None:

@@ -165,10 +165,6 @@ class Scheduler:
 
     def _changed(self, catalog: Catalog, m: Moves) -> None:
         old, self.book.catalog, self.book.suited = self.book.catalog, catalog, False
-        self.book.placed.clear()
-        models = catalog.models.values()
-        self.book.pins = pins = tuple(s.name for s in models if s.terms.stay.pinned)
-        self.book.pins = tuple(n for n in pins if placement.never_fits(self.book, catalog.models[n]) is None)
         for name, spec in catalog.models.items():
             before = old.models.get(name)
             if before is None or before.launch != spec.launch:
@@ -208,10 +204,15 @@ class Scheduler:
     def _refit(self, m: Moves) -> None:
         """Costs or budgets changed: what can never fit is refused, and wishes for it are dropped."""
         self._never.clear()
+        self.book.placed.clear()
+        models = self.book.catalog.models
+        self.book.pins = pins = tuple(s.name for s in models.values() if s.terms.stay.pinned)
+        self.book.pins = tuple(n for n in pins if placement.never_fits(self.book, models[n]) is None)
+        self.book.placed.clear()  # what loads alone takes all but what the pinned ones keep
         self.book.least = self._least()
         for name in self.book.queue.models():
-            if why := self._never_fits(self.book.catalog.models[name]):
-                m.refuse_all(name, Reason.NEVER_FITS, detail=why)
+            if why := self._never_fits(models[name]):
+                m.refuse_all(name, Reason.NEVER_FITS, detail=why, retry_after=None)
         for name in [n for n, (wish, _) in self.book.wishes.items() if self._pointless(wish, n)]:
             del self.book.wishes[name]
 

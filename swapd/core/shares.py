@@ -21,6 +21,8 @@ class Shares:
     """Engine-seconds by client."""
 
     used: dict[str, float] = field(default_factory=dict)
+    _floor: float = 0.0
+    """Where a newcomer starts: those who were there alone have used nothing that anybody else wanted."""
     _present: Counter[str] = field(default_factory=Counter)
     """Clients that wait or are served, with how many tickets."""
     _serving: dict[RunId, tuple[float, Counter[str]]] = field(default_factory=dict)
@@ -29,7 +31,7 @@ class Shares:
     def came(self, client: str) -> None:
         """One more ticket of the client."""
         if not self._present[client]:
-            least = min((self.used.get(other, 0.0) for other in self._present), default=0.0)
+            least = min((self.used.get(other, 0.0) for other in self._present), default=self._floor)
             self.used[client] = max(self.used.pop(client, 0.0), least)
             self._forget()
         self._present[client] += 1
@@ -39,6 +41,16 @@ class Shares:
         self._present[client] -= 1
         if self._present[client] <= 0:
             del self._present[client]
+        if not self._present:
+            self._floor = max(self._floor, self.used.get(client, 0.0))
+
+    def of(self, client: str, now: float) -> float:
+        """Engine-seconds that the client has used, what its leases use just now included."""
+        used = self.used.get(client, 0.0)
+        for since, serving in self._serving.values():
+            if client in serving:
+                used += (now - since) * serving[client] / serving.total()
+        return used
 
     def leased(self, run: RunId, client: str, now: float) -> None:
         """The run serves one more."""

@@ -7,6 +7,9 @@ from fnmatch import fnmatchcase
 
 MARKER = "SWAPD_RUN"
 """Names the run in the environment of its whole tree, wherever a child went."""
+TALKATIVE = (("LLAMA_ARG_LOG_VERBOSITY", "4"),)
+"""The lowest level at which llama-server (b10434) says how many layers went to a GPU and what each buffer takes.
+A request then writes 28 lines into the log, not 8. Builds that do not know the variable say it at any level."""
 
 _DROPPED = (
     # llama-server reads some 140 of these; AIP_* even overrules --port
@@ -42,4 +45,5 @@ def scrubbed(environ: Mapping[str, str], extra: tuple[tuple[str, str], ...], mar
     """The environment of one run: ours, scrubbed; the model's own ``env`` on top; the marker."""
     kept = {n: v for n, v in environ.items() if not any(fnmatchcase(n, pattern) for pattern in _DROPPED)}
     kept["GGML_NO_BACKTRACE"] = "1"  # else a crash forks gdb and takes seconds
+    kept["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as the driver counts: CUDA0 is then the same card to us and to it
     return kept | dict(extra) | {MARKER: marker}

@@ -46,6 +46,12 @@ class LogBook:
         """The last ``n`` lines."""
         return list(self._lines)[-n:] if n > 0 else []
 
+    def since(self, heading: str) -> list[str]:
+        """The lines from the first one on that begins with ``heading``; all of them if it was dropped."""
+        lines = list(self._lines)
+        first = next((n for n, line in enumerate(lines) if line.startswith(heading)), 0)
+        return lines[first:]
+
     @asynccontextmanager
     async def subscribe(self) -> AsyncIterator[AsyncIterator[str]]:
         """The lines written from now on."""

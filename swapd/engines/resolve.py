@@ -56,6 +56,11 @@ def threads() -> int:
     return max(1, min(usable))
 
 
+def share(cores: int, sharers: int) -> int:
+    """Threads for each of so many engines. One alone would crawl: two are the least where there are two cores."""
+    return max(min(2, cores), cores // sharers)
+
+
 def _cgroup_quota(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float | None:
     """Cores by the tightest ``cpu.max`` of cgroup v2 on the way from our group up to the root.
 

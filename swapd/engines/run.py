@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from swapd import tasks
+from swapd.core.commands import Spawn
 from swapd.core.engine import Endpoint, RunId
 from swapd.core.events import EngineReady, EngineSick, Event
+from swapd.core.need import RAM, Way, is_memory
 from swapd.core.refusal import Exit
 from swapd.core.spec import Launch
+from swapd.engines.environment import TALKATIVE
 from swapd.engines.listener import stranger_on
 from swapd.engines.logs import LogBook
 from swapd.engines.probe import Stranger, until_ready
@@ -29,25 +32,50 @@ STOP_BOUND = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a run's processes are made: its launch, and the values of what that leaves open."""
+    """How a run's processes are made: what was ordered, and the values of what that leaves open."""
 
-    run: RunId
-    launch: Launch
+    order: Spawn
     values: Mapping[str, str]
     environ: Mapping[str, str]
     book: LogBook
+
+    @property
+    def run(self) -> RunId:
+        """Which."""
+        return self.order.run
+
+    @property
+    def launch(self) -> Launch:
+        """What is started."""
+        return self.order.launch
 
     @property
     def port(self) -> int:
         """Where the engine is to listen."""
         return int(self.values["port"])
 
+    @property
+    def contained(self) -> bool:
+        """Whether the server itself will be outside of our process tree."""
+        return PurePath(self.launch.argv[0]).name in CONTAINERS
+
     def start(self, words: Sequence[str] | None = None) -> Process:
         """The engine, or another command in its environment. Raises CannotStart."""
         argv = resolve(self.launch, self.values) if words is None else fill(words, self.values)
         env = tuple((name, fill([value], self.values)[0]) for name, value in self.launch.env)
-        self.book.write(f"--- {self.run}: {shlex.join(argv)}")
-        return Process(argv, env, self.launch.cwd, self.environ, self.book)
+        talk = TALKATIVE if _on_gpu(self.order.way) else ()
+        self.book.write(f"{heading(self.run)}{shlex.join(argv)}")
+        return Process(argv, (*talk, *env), self.launch.cwd, self.environ, self.book)
+
+
+def heading(run: RunId) -> str:
+    """How the log book's lines about the run itself begin; the first one stands above what it wrote."""
+    return f"--- {run}: "
+
+
+def _on_gpu(way: Way) -> bool:
+    gpus = [name for name, amount in way.cost.items() if amount and is_memory(name) and name != RAM]
+    return bool(way.devices or gpus)
 
 
 class Run:
@@ -61,6 +89,10 @@ class Run:
         self._probing = tasks.spawn(self._probe(), name=f"probe {recipe.run}")
         self._stopping: asyncio.Task[None] | None = None
 
+    def members(self) -> list[int]:
+        """The pids of its tree, as far as they are known; none of a container, whose server is elsewhere."""
+        return [] if self._recipe.contained else self.process.tree.known()
+
     async def end(self) -> Exit:
         """Return when nothing of the run is left, its ``stop`` command included."""
         try:
@@ -69,7 +101,7 @@ class Run:
             self._probing.cancel()
         if self._stopping is not None:  # a late `docker stop NAME` must not hit the next run of that name
             await asyncio.wait([self._stopping])
-        self._recipe.book.write(f"--- {self._recipe.run}: {end}")
+        self._recipe.book.write(f"{heading(self._recipe.run)}{end}")
         return end
 
     def terminate(self, stop: tuple[str, ...]) -> None:
@@ -87,10 +119,9 @@ class Run:
 
     async def _probe(self) -> None:
         run, port = self._recipe.run, self._recipe.port
-        contained = PurePath(self._recipe.launch.argv[0]).name in CONTAINERS
         path = fill([self._recipe.launch.health], self._recipe.values)[0]
         try:
-            await until_ready(LOOPBACK, port, path, None if contained else self._stranger)
+            await until_ready(LOOPBACK, port, path, None if self._recipe.contained else self._stranger)
         except Stranger as stranger:
             self._post(EngineSick(run, str(stranger)))
         else:

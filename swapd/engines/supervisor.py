@@ -11,13 +11,12 @@ from swapd.core.commands import Kill, Spawn, Terminate
 from swapd.core.engine import RunId
 from swapd.core.events import EngineExited, Event
 from swapd.core.refusal import Exit
-from swapd.core.spec import Launch
 from swapd.engines.binaries import HOW_TO_GET_ONE
 from swapd.engines.logs import LogBook
 from swapd.engines.ports import NoPort, Ports
 from swapd.engines.process import CannotStart
-from swapd.engines.resolve import LOOPBACK, threads
-from swapd.engines.run import Recipe, Run
+from swapd.engines.resolve import LOOPBACK, share, threads
+from swapd.engines.run import Recipe, Run, heading
 
 log = logging.getLogger("swapd")
 LAST_BOUND = 10.0
@@ -47,8 +46,8 @@ class Supervisor:
         """Begin to carry out the order. Never blocks, never raises: a failure comes back as an event."""
         living = self._runs.get(command.run)
         match command:
-            case Spawn(run, launch, _) if living is None:
-                self._spawn(run, launch)
+            case Spawn() if living is None:
+                self._spawn(command)
             case Terminate(_, stop, _) if living is not None:
                 living.terminate(stop)
             case Kill() if living is not None:
@@ -64,6 +63,15 @@ class Supervisor:
         living = self._runs.get(run)
         return living.process.tree.memory() if living is not None else None
 
+    def members(self, run: RunId) -> list[int]:
+        """The pids of the run's tree, as far as they can be told; empty once it is gone. Blocks for about a ms."""
+        living = self._runs.get(run)
+        return living.members() if living is not None else []
+
+    def lines(self, run: RunId) -> list[str]:
+        """What the run wrote so far, as far as it is kept."""
+        return self.logs(run.model).since(heading(run))
+
     def logs(self, model: str) -> LogBook:
         """The model's log book, empty if it never ran."""
         return self._books.setdefault(model, LogBook())
@@ -77,14 +85,15 @@ class Supervisor:
         for run, living in self._runs.items():
             log.error("cannot end %s: pid %d is still there", run, living.process.pid)
 
-    def _spawn(self, run: RunId, launch: Launch) -> None:
+    def _spawn(self, order: Spawn) -> None:
+        run = order.run
         try:
-            recipe = self._recipe(run, launch)
+            recipe = self._recipe(order)
             living = self._start(recipe)
         except Exception as error:
             if not isinstance(error, CannotStart | NoPort):
                 log.exception("cannot start %s", run)
-            self.logs(run.model).write(f"--- {run}: {error}")
+            self.logs(run.model).write(f"{heading(run)}{error}")
             # Not from within perform: the desk is still handling the event that led here.
             end = EngineExited(run, Exit(reason=str(error) or repr(error)))
             asyncio.get_running_loop().call_soon(self._post, end)
@@ -92,15 +101,19 @@ class Supervisor:
             self._runs[run] = living
             self._watches[run] = tasks.spawn(self._watch(recipe, living), name=f"watch {run}")
 
-    def _recipe(self, run: RunId, launch: Launch) -> Recipe:
+    def _recipe(self, order: Spawn) -> Recipe:
         """Raises CannotStart, NoPort."""
-        values = {"host": LOOPBACK, "threads": str(threads())}
-        if any("${binary}" in word for word in launch.argv):
+        values = {
+            "host": LOOPBACK,
+            "threads": str(share(threads(), order.sharers)),
+            "device": ",".join(order.way.devices),
+        }
+        if any("${binary}" in word for word in order.launch.argv):
             if (binary := self._find_binary()) is None:
                 raise CannotStart(f"cannot find llama-server: {HOW_TO_GET_ONE}")
             values["binary"] = binary
         values["port"] = str(self._ports.take())
-        return Recipe(run, launch, values, self._environ, self.logs(run.model))
+        return Recipe(order, values, self._environ, self.logs(order.run.model))
 
     def _start(self, recipe: Recipe) -> Run:
         try:

@@ -40,6 +40,12 @@ class Tree:
             self._seen = {process for process in found if self._is_alive(process)}
             return set(self._seen)
 
+    def known(self) -> list[int]:
+        """The pids of its session, and of those seen elsewhere. No walk: it can be had every few seconds."""
+        with self._lock:
+            elsewhere = [process.pid for process in self._seen if self._is_alive(process)]
+        return sorted({*elsewhere, *(pid for pid in psutil.pids() if self._in_session(pid))})
+
     def kill(self) -> list[int]:
         """One SIGKILL to each. Returns the pids that were there still; to be repeated until it is empty."""
         left = self.members()
@@ -58,11 +64,17 @@ class Tree:
 
     def _own(self, pid: int) -> psutil.Process | None:
         try:
-            if os.getsid(pid) == self._leader or self._carries_marker(pid):
+            if self._in_session(pid) or self._carries_marker(pid):
                 return psutil.Process(pid)
         except (OSError, *GONE):
             pass
         return None
+
+    def _in_session(self, pid: int) -> bool:
+        try:
+            return os.getsid(pid) == self._leader
+        except OSError:
+            return False
 
     def _carries_marker(self, pid: int) -> bool:
         """Read by hand: psutil would take three files a process to tell."""

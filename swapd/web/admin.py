@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from aiohttp import web
 
-from swapd import __version__
 from swapd.core.events import LoadWished, UnloadWished
 from swapd.core.refusal import Reason, Refusal, Refused
-from swapd.core.view import ModelView, View
+from swapd.core.view import View
 from swapd.web.auth import check_operator
 from swapd.web.errors import BAD_REQUEST, Problem, of_refusal
-from swapd.web.gate import Config, Engines, Gate
+from swapd.web.events import Feed, stream
+from swapd.web.gate import Clock, Config, Engines, Gate
+from swapd.web.status import Picture
 
-Clock = Callable[[float, float], str]
-"""(monotonic moment, monotonic now) -> RFC 3339."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 TAIL = 200
 """Lines of log shown where no number is asked for."""
@@ -26,11 +23,12 @@ TAIL = 200
 class Admin:
     """The handlers."""
 
-    def __init__(self, gate: Gate, config: Config, engines: Engines, clock: Clock) -> None:
+    def __init__(self, gate: Gate, config: Config, engines: Engines, clock: Clock, feed: Feed) -> None:
         self._gate = gate
         self._config = config
         self._engines = engines
         self._clock = clock
+        self._feed = feed
 
     def routes(self) -> list[web.RouteDef]:
         """The route table of this module."""
@@ -43,6 +41,8 @@ class Admin:
             web.post("/admin/unload", self._guarded(self.unload_all)),
             web.post("/admin/reload", self._guarded(self.reload)),
             web.get("/admin/logs/{name:.+}", self._guarded(self.logs)),
+            web.get("/admin/explain/{name:.+}", self._guarded(self.explain)),
+            web.get("/admin/events", self._guarded(self.events)),
         ]
 
     async def health(self, request: web.Request) -> web.Response:
@@ -62,21 +62,15 @@ class Admin:
 
     async def status(self, request: web.Request) -> web.Response:
         """Everything that is known, as one object."""
-        view = self._gate.view()
-        runs = [m.engine.run for m in view.models.values() if m.engine is not None]
-        memory = await asyncio.to_thread(lambda: {run: self._engines.memory(run) for run in runs})
-        return web.json_response(
-            {
-                "version": __version__,
-                "generation": self._config.generation,
-                "budget": {n: {"total": t, "used": view.used[n]} for n, t in view.budget.items()},
-                "models": [
-                    self._model(m, view, memory.get(m.engine.run) if m.engine else None)
-                    for m in view.models.values()
-                ],
-                "problems": list(self._config.problems),
-            }
-        )
+        return web.json_response(self._picture().status(self._config))
+
+    async def explain(self, request: web.Request) -> web.Response:
+        """Why one model is, or is not, up, and when those who wait may be served."""
+        return web.json_response(self._picture().explanation(self._known(request)))
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """What happens and is decided, as it does."""
+        return await stream(self._feed, request)
 
     async def load(self, request: web.Request) -> web.Response:
         """Bring the model up whatever failed before; 200 when it is, ``?wait=0``: 202 at once."""
@@ -127,6 +121,9 @@ class Admin:
                 await response.write(f"{line}\n".encode())
         return response
 
+    def _picture(self) -> Picture:
+        return Picture(self._gate.view(), self._engines, self._clock)
+
     def _guarded(self, handler: Handler) -> Handler:
         async def guarded(request: web.Request) -> web.StreamResponse:
             check_operator(request, self._config.settings.admin_key)
@@ -156,33 +153,3 @@ class Admin:
     def _state(self, name: str) -> str:
         model = self._gate.view().models.get(name)
         return model.state if model is not None else "cold"
-
-    def _model(self, model: ModelView, view: View, memory: int | None) -> dict[str, Any]:
-        engine = model.engine
-        failure = None
-        if model.failure is not None:
-            end = model.failure.exit
-            failure = {
-                "at": self._clock(model.failure.at, view.now),
-                "reason": str(end),
-                "exit": end.code,
-                "signal": end.signal,
-                "hint": end.hint,
-                "log": list(end.log),
-            }
-        return {
-            "name": model.spec.name,
-            "aliases": list(model.aliases),
-            "state": model.state,
-            "run": engine.run.n if engine else None,
-            "pid": self._engines.pid(engine.run) if engine else None,
-            "endpoint": str(engine.endpoint) if engine and engine.endpoint else None,
-            "leases": engine.leases if engine else 0,
-            "waiting": model.waiting,
-            "needs": dict(model.spec.terms.cost),
-            "measured": {"ram": memory} if memory is not None else {},
-            "since": self._clock(engine.since, view.now) if engine else None,
-            "idle": engine.idle if engine else None,
-            "pinned": model.spec.terms.stay.pinned,
-            "last_failure": failure,
-        }

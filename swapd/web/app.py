@@ -10,9 +10,11 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from swapd.web import errors
-from swapd.web.admin import Admin, Clock
+from swapd.web.admin import Admin
 from swapd.web.errors import NOT_FOUND, WRONG_METHOD, Problem
-from swapd.web.gate import Config, Engines, Gate
+from swapd.web.events import Feed
+from swapd.web.gate import Clock, Config, Engines, Gate
+from swapd.web.headers import add_reason
 from swapd.web.limits import BODY_LIMIT, Doorkeeper
 from swapd.web.models import Models
 from swapd.web.openai import Inference
@@ -22,16 +24,28 @@ log = logging.getLogger("swapd")
 BACKLOG = 1024
 
 
-def create_app(gate: Gate, config: Config, engines: Engines, upstream: Upstream, clock: Clock) -> web.Application:
-    """All doors. Body limits are our own (they change with the config), so aiohttp's is off."""
+def create_app(
+    gate: Gate, config: Config, engines: Engines, upstream: Upstream, clock: Clock, feed: Feed | None = None
+) -> web.Application:
+    """All doors. ``feed``: an ear of the desk; without one nothing is heard at ``/admin/events``.
+
+    Body limits are our own (they change with the config), so aiohttp's is off.
+    """
+    heard = feed or Feed(clock)
     app = web.Application(middlewares=[_word_errors], client_max_size=0)
     app[BODY_LIMIT] = lambda: config.settings.limits.body
     for room in (
         Inference(gate, config, engines, upstream),
         Models(gate, config),
-        Admin(gate, config, engines, clock),
+        Admin(gate, config, engines, clock, heard),
     ):
         app.add_routes(room.routes())
+
+    async def end_streams(_: web.Application) -> None:
+        heard.close()
+
+    app.on_shutdown.append(end_streams)
+    app.on_response_prepare.append(add_reason)
     return app
 
 

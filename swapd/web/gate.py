@@ -12,6 +12,9 @@ from swapd.core.settings import Settings
 from swapd.core.spec import Catalog, Spec
 from swapd.core.view import View
 
+Clock = Callable[[float, float], str]
+"""(monotonic moment, monotonic now) -> RFC 3339."""
+
 
 class Lease(Protocol):
     """A ready engine, held. ``queued`` and ``loaded`` are seconds."""
@@ -59,9 +62,6 @@ class Engines(Protocol):
 
     def pid(self, run: RunId) -> int | None:
         """The process that leads the run."""
-
-    def memory(self, run: RunId) -> int | None:
-        """Resident bytes of the run's process tree."""
 
     def logs(self, model: str) -> LogBook:
         """The model's log book."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 
 HOP_BY_HOP = frozenset(
@@ -21,6 +22,9 @@ HOP_BY_HOP = frozenset(
     )
 )
 """RFC 9110, 7.6.1: these speak of one connection only."""
+
+REASON = web.RequestKey("reason", str)
+"""What a request waited for last: ``swap``, ``load`` or ``busy``; it becomes ``X-Swapd-Reason``."""
 
 _NEVER_UP = frozenset(
     {
@@ -57,6 +61,12 @@ def client_headers(headers: CIMultiDictProxy[str], extra: Mapping[str, str]) -> 
     )
     kept.update(extra)
     return kept
+
+
+async def add_reason(request: web.Request, response: web.StreamResponse) -> None:
+    """Put the request's note into the head of its answer, whoever made it."""
+    if REASON in request:
+        response.headers["X-Swapd-Reason"] = request[REASON]
 
 
 def _named_by_connection(headers: CIMultiDictProxy[str]) -> set[str]:

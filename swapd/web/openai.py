@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import replace
 
 from aiohttp import web
 
+from swapd.core import explain
 from swapd.core.refusal import Exit, Reason, Refusal, Refused
 from swapd.web import asked
 from swapd.web.auth import peer_address
 from swapd.web.errors import FIRST_BYTE_LATE, Problem, of_refusal
 from swapd.web.gate import Config, Engines, Gate, Lease
-from swapd.web.headers import upstream_headers
+from swapd.web.headers import REASON, upstream_headers
 from swapd.web.limits import expect, off_loop, read_body
 from swapd.web.relay import REVOKED, Outbound, relay
 from swapd.web.upstream import EngineBroke, FirstByteLate, Upstream
@@ -28,6 +30,10 @@ ALSO = {
 }
 """Other spellings that clients use; the engine is always asked at the full one."""
 LAST_LINES = 20
+NOTHING = 0.05
+"""Seconds that are no wait."""
+LONGEST_PAUSE = 60
+"""Seconds for which a client is sent away at most: an estimate for later is worth little."""
 
 
 class Inference:
@@ -93,9 +99,10 @@ class Inference:
             try:
                 async with self._gate.lease(name, client) as lease:
                     held = lease
+                    self._note_wait(request, lease)
                     return await relay(request, lease, out, self._upstream)
             except Refused as refused:
-                raise of_refusal(self._with_last_lines(refused.refusal)) from None
+                raise self._problem(self._with_last_lines(refused.refusal)) from None
             except FirstByteLate as late:
                 raise Problem(FIRST_BYTE_LATE, f"cannot get an answer for model '{name}': {late}") from None
             except EngineBroke as broke:
@@ -105,6 +112,34 @@ class Inference:
                     raise self._died(held, str(broke)) from None
                 tries += 1
                 await asyncio.sleep(retry.backoff)
+
+    def _note_wait(self, request: web.Request, lease: Lease) -> None:
+        """What it waited for last: others that had the engine, its load, or before that the room for it."""
+        if lease.queued < NOTHING:
+            return
+        request[REASON] = "busy"
+        if not lease.loaded:
+            return
+        view = self._gate.view()
+        model = view.models.get(lease.spec.name)
+        engine = model.engine if model is not None else None
+        since_ready = view.now - engine.since if engine is not None and engine.run == lease.run else 0.0
+        if since_ready < NOTHING:
+            request[REASON] = "swap" if lease.queued - lease.loaded - since_ready >= NOTHING else "load"
+
+    def _problem(self, refusal: Refusal) -> Problem:
+        """A refusal of one that waited also says for what, and when it may be worth coming back."""
+        problem = of_refusal(refusal)
+        view = self._gate.view()
+        if refusal.reason not in (Reason.QUEUE_FULL, Reason.QUEUE_TIMEOUT) or refusal.model not in view.models:
+            return problem
+        found = explain.of(view, refusal.model)
+        if found.stand is not None:
+            problem.message += f"; {refusal.model} {explain.words(found)}"
+        first = next((waiter.eta for waiter in found.outlook.queue), found.outlook.ready)
+        if first is not None:
+            problem.headers["Retry-After"] = str(min(max(1, math.ceil(first)), LONGEST_PAUSE))
+        return problem
 
     def _with_last_lines(self, refusal: Refusal) -> Refusal:
         """A start that was given up has no exit yet; what the engine wrote so far says most about why."""

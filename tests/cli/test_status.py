@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 
 from swapd.cli.status import show
+from tests.cli.conftest import Screen
 from tests.cli.test_console import ESCAPES
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
@@ -18,7 +19,14 @@ COLD = {
     "endpoint": None,
     "leases": 0,
     "waiting": 0,
+    "waiting_for": None,
+    "queue": [],
     "needs": {"engines": 1},
+    "need_source": None,
+    "need_detail": "",
+    "load_seconds": None,
+    "short": None,
+    "priority": 0,
     "measured": {},
     "since": None,
     "idle": None,
@@ -34,8 +42,17 @@ READY = COLD | {
     "endpoint": "http://127.0.0.1:9301",
     "leases": 2,
     "waiting": 3,
-    "measured": {"ram": 900 << 20},
+    "needs": {"engines": 1, "ram": 1200 << 20},
+    "measured": {"ram": 900 << 20, "CUDA0": 0},
+    "short": "20 of 33 layers on the GPU",
     "since": "2026-11-21T11:57:30.000Z",
+}
+WAITING = COLD | {
+    "name": "embed",
+    "waiting": 1,
+    "needs": {"ram": 300 << 20},
+    "waiting_for": {"stand": "busy", "text": "waits for qwen-coder to finish 2 requests"},
+    "queue": [{"place": 1, "client": "ann", "waited": 4.2, "eta": 12.4}],
 }
 BROKEN = COLD | {
     "name": "org/broken",
@@ -53,7 +70,36 @@ STATUS = {
     "version": "0.1.0",
     "generation": 3,
     "budget": {"engines": {"total": 1, "used": 1}, "CUDA0": {"total": 22 << 30, "used": 9 << 30}},
-    "models": [READY, COLD | {"state": "ready", "idle": 61.5}, BROKEN],
+    "machine": {
+        "CUDA0": {
+            "total": 24 << 30,
+            "budget": 22 << 30,
+            "used": 9 << 30,
+            "free": 13 << 30,
+            "strangers": 2 << 30,
+            "lost": False,
+            "age": 1.2,
+        },
+        "ram": {
+            "total": 64 << 30,
+            "budget": None,
+            "used": 900 << 20,
+            "free": 40 << 30,
+            "strangers": 0,
+            "lost": False,
+            "age": 1.2,
+        },
+        "CUDA1": {
+            "total": None,
+            "budget": None,
+            "used": 0,
+            "free": None,
+            "strangers": 0,
+            "lost": True,
+            "age": 1.2,
+        },
+    },
+    "models": [READY, COLD | {"state": "ready", "idle": 61.5}, WAITING, BROKEN],
     "problems": [
         {"file": "swapd.yaml", "line": 4, "column": 7, "key": "models.x.ttl", "message": "not a duration"}
     ],
@@ -63,29 +109,46 @@ STATUS = {
 def test_in_a_pipe_every_fact_of_a_model_stands_in_its_row(pipe):
     show(pipe, STATUS, NOW)
     assert pipe.shown.splitlines() == [
-        "MODEL       STATE     PID  PORT  LEASES  QUEUE  SINCE   IDLE    MEMORY  LAST FAILURE",
-        "qwen-coder  ready    4711  9301       2      3  2m 30s  -      900 MiB  -",
-        "gemma       ready       -     -       0      0  -       1m 1s        -  -",
-        "org/broken  backoff     -     -       0      0  10s     -            -  "
-        "12s ago: exited with code 1 (the model file is cut short)",
+        "MODEL       STATE     PID  PORT  LEASES  QUEUE  SINCE   IDLE        MEMORY",
+        "qwen-coder  ready    4711  9301       2      3  2m 30s  -      0.9/1.2 GiB",
+        "gemma       ready       -     -       0      0  -       1m 1s            -",
+        "embed       cold        -     -       0      1  -       -        ?/300 MiB",
+        "org/broken  backoff     -     -       0      0  10s     -                -",
         "",
+        "SHORT qwen-coder: 20 of 33 layers on the GPU",
+        "embed waits for qwen-coder to finish 2 requests (first served in about 12s)",
+        "org/broken failed 12s ago: exited with code 1 (the model file is cut short)",
+        "memory: CUDA0 9.0 GiB of 22.0 GiB used, 13.0 GiB free, 2.0 GiB held by others",
+        "memory: ram 40.0 GiB free, 0 MiB held by others",
+        "memory: CUDA1 is gone: its device does not answer any more",
         "budget: engines 1 of 1",
-        "budget: CUDA0 9.0 GiB of 22.0 GiB",
         "the config has problems; generation 3 stays in force:",
         "swapd.yaml:4:7: models.x.ttl: not a duration",
         "swapd 0.1.0, config generation 3",
     ]
 
 
-def test_on_a_terminal_states_have_colours_and_a_long_failure_wraps_below_itself(terminal):
-    show(terminal, STATUS, NOW)
-    assert "\x1b[32mready" in terminal.shown
-    assert "\x1b[33mbackoff" in terminal.shown
-    lines = ESCAPES.sub("", terminal.shown).splitlines()
-    head = lines[0].index("LAST FAILURE")
-    row = next(n for n, line in enumerate(lines) if line.startswith("org/broken"))
-    assert lines[row][head:].startswith("12s ago")
-    assert lines[row + 1][:head].strip() == ""
+def test_on_a_terminal_states_have_colours_and_nothing_is_lost_at_eighty_columns(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    narrow = Screen(terminal=True, width=80)
+    show(narrow, STATUS, NOW)
+    assert "\x1b[32mready" in narrow.shown
+    assert "\x1b[33mbackoff" in narrow.shown
+    lines = ESCAPES.sub("", narrow.shown).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "0.9/1.2 GiB" in lines[1]
+    assert "org/broken failed 12s ago: exited with code 1 (the model file is cut short)" in lines
+
+
+def test_a_model_that_holds_more_than_was_reckoned_is_marked(terminal):
+    greedy = READY | {"measured": {"ram": 2000 << 20}}
+    show(terminal, STATUS | {"models": [greedy]}, NOW)
+    assert "\x1b[33m2.0/1.2 GiB" in terminal.shown
+
+
+def test_without_needs_what_is_measured_stands_alone(pipe):
+    show(pipe, STATUS | {"models": [READY | {"needs": {"engines": 1}}]}, NOW)
+    assert pipe.shown.splitlines()[1].endswith("  900 MiB")
 
 
 def test_a_config_without_models_is_told_as_such(pipe):

@@ -13,8 +13,10 @@ from swapd.core import events as fact
 from swapd.core.commands import Cause
 from swapd.core.engine import RunId
 from swapd.core.moves import LAST_DRAIN
+from swapd.core.need import Way, is_memory
+from swapd.core.refusal import Reason
 from swapd.core.scheduler import Scheduler
-from tests.core.naive import Life, NaiveBook, Place, add, lacks_of
+from tests.core.naive import TIE, Life, NaiveBook, Place, add, lacks_of
 
 
 @dataclass
@@ -22,7 +24,11 @@ class Laws(NaiveBook):
     """``witness`` every event with its orders: raises AssertionError on the first broken law."""
 
     answered: set[int] = field(default_factory=set)
-    runs: dict[str, int] = field(default_factory=dict)
+    making_room: set[str] = field(default_factory=set)
+    batch: dict[str, dict[int, set[int]]] = field(default_factory=dict)
+    """Model -> whose turn came before whose, when the first lease of this moment was given."""
+    used_before: dict[str, float] = field(default_factory=dict)
+    """Engine-seconds by client, before the orders of this moment."""
 
     # -- the witness -----------------------------------------------------------------------------------
 
@@ -31,10 +37,21 @@ class Laws(NaiveBook):
         self.now, self.wishes = now, scheduler.book.wishes
         was_over = self.over()
         self.hear(event)
+        if isinstance(event, fact.Asked) and not turned_away(event, orders):
+            self.shares.came(event.ticket, event.client)
+        for name, life in self.lives.items():
+            if name in self.catalog.models and not self.ways(name) and name in scheduler.book.engines:
+                life.way = scheduler.book.engines[name].way  # all that there is, whatever that is today
+        unseen = self.memory.overdue(now)
+        assert unseen == {o.run for o in orders if isinstance(o, order.Note) and o.why.cause is Cause.UNSEEN}
         self.resting = {name for name, engine in scheduler.book.engines.items() if engine.resting}
-        before = self.over() if isinstance(event, fact.CatalogChanged) else was_over
+        before = self.over() if isinstance(event, fact.CatalogChanged | fact.Weighed) else was_over
         late: dict[str, float] = {}
-        for command in orders:
+        self.making_room.clear()
+        self.batch.clear()
+        self.used_before = self.shares.used.copy()
+        for n, command in enumerate(orders):
+            self._victims(command, orders[n:], scheduler)
             self._follow(command, late)
         self._nobody_is_blocked_by(late)
         over = self.over()
@@ -54,11 +71,14 @@ class Laws(NaiveBook):
             case order.Refuse(ticket, _):
                 assert ticket in self.waiting, f"refused {ticket}, who does not wait"
                 del self.waiting[ticket]
+                self.shares.left(ticket, self.now)
                 self._answer(ticket)
             case order.Revoke(ticket, run):
                 self._may_be_cut(run)
                 assert self.holding.get(ticket) == run, f"revoked {ticket}, who does not hold {run}"
                 del self.holding[ticket]
+            case order.Note(run, why) if why.cause is Cause.UNSEEN:
+                assert not self.life(run), f"{run} lives: its memory cannot be seen free"
             case order.Note(run, why):
                 life = self.living(run)
                 assert life.serving, f"{run} drains twice, or before it is ready"
@@ -70,6 +90,7 @@ class Laws(NaiveBook):
             case order.Kill(run):
                 life = self.living(run)
                 assert life.terminated is not None, f"{run} killed before it was asked to go"
+                life.killed = self.now if life.killed is None else life.killed
                 assert self.now >= life.terminated + life.spec.terms.bounds.stop, f"{run} killed within its grace"
 
     def _answer(self, ticket: int) -> None:
@@ -84,18 +105,57 @@ class Laws(NaiveBook):
         assert name not in self.lives, f"{spawn.run} spawned while {self.lives[name].run} lives"
         assert spawn.run.n == self.runs.get(name, 0) + 1, f"{spawn.run} is not the next run"
         assert spawn.launch == self.catalog.models[name].launch, "spawned with an old launch"
-        spec = self.catalog.models[name]
-        room = self.free()
+        self._fits(spawn)
         mine = self.impatient(name)
         for model in {place.model for place in self.waiting.values()} - {name, *self.lives} - self.resting:
-            lacks = lacks_of(self.catalog.models[model].terms.cost, room)
-            theirs = self.impatient(model)
-            if theirs is not None and (mine is None or theirs < mine):
-                taken = [n for n in lacks if spec.terms.cost.get(n, 0)]
+            theirs, cost = self.impatient(model), self.needs_just(model)
+            if cost is not None and theirs is not None and (mine is None or theirs < mine):
+                taken = [n for n in lacks_of(cost, self.free()) if spawn.way.cost.get(n, 0)]
                 assert not taken, f"{spawn.run} takes the {taken} that {model} waits for, out of patience"
         self.runs[name] = spawn.run.n
-        quantum = {place.ticket for place in self.waiting.values() if place.model == name}
-        self.lives[name] = Life(spawn.run, spec, self.now, quantum)
+        sure, perhaps = self.quantum_of(name)
+        self.lives[name] = Life(spawn.run, self.catalog.models[name], self.now, spawn.way, sure, perhaps)
+
+    def _fits(self, spawn: order.Spawn) -> None:
+        """It takes no more than is free, seen free, and not a stranger's; unknown needs load alone."""
+        ways, cost = self.ways(spawn.run.model), spawn.way.cost
+        assert ways is not None, f"{spawn.run} spawned before it was weighed"
+        lacks = lacks_of(cost, self.free())
+        assert not lacks, f"{spawn.run} takes {cost}, too much by {lacks} of {self.free()}"
+        if ways:
+            assert spawn.way in ways, f"{spawn.run} is placed where it was not weighed"
+            return
+        memory = [name for name in self.catalog.budget if is_memory(name)]
+        beside = [life.run for name, life in self.lives.items() if not self.pinned(name)]
+        shared = [run for run in beside if any(self.living(run).way.cost.get(name) for name in memory)]
+        assert not shared, f"{spawn.run} is unknown, but loads beside {shared}"
+
+    def _victims(self, first: order.Command, rest: list[order.Command], scheduler: Scheduler) -> None:
+        """Those who make room for a model do make room; and if nobody else is in line, none of them could stay."""
+        model = evicted_for(first)
+        if model is None or model in self.making_room:
+            return
+        self.making_room.add(model)
+        for name, life in self.lives.items():
+            assert life.way == scheduler.book.engines[name].way or life.leaving
+        gone = [self.living(o.run) for o in rest if isinstance(o, order.Terminate | order.Note) and evicted_for(o) == model]
+        ways = self.ways(model)
+        if not ways:
+            return
+        if not self.out_of_patience().keys() - {model}:  # else see test_found: it reckons with what is held for them
+            assert self._room_in(ways, gone), f"{[life.run for life in gone]} go for {model} in vain"
+        wanted = {place.model for place in self.waiting.values()} | set(self.wishes)
+        if not wanted - {model} - {n for n, life in self.lives.items() if not life.leaving} - self.resting:
+            for one in gone:
+                others = [life for life in gone if life is not one]
+                assert not self._room_in(ways, others), f"{one.run} goes for {model} needlessly"
+
+    def _room_in(self, ways: list[Way], gone: list[Life]) -> bool:
+        room = self.soon()
+        for life in gone:
+            if not life.leaving:
+                add(room, life.way.cost)
+        return any(not lacks_of(way.cost, room) for way in ways)
 
     def _grant(self, grant: order.Grant, late: dict[str, float]) -> None:
         life, place = self.living(grant.run), self.waiting.get(grant.ticket)
@@ -107,37 +167,65 @@ class Laws(NaiveBook):
         assert (grant.endpoint, grant.spec) == (life.endpoint, life.spec)
         assert grant.queued == self.now - place.since
         assert grant.loaded == (life.ready - life.spawned if place.since < life.ready else 0.0)
-        if place.ticket not in life.quantum:
-            self._comes_first(place)
-            late[place.model] = max(late.get(place.model, 0.0), self.deadline(place))
+        sooner = self._sooner(place)
+        if place.ticket not in life.perhaps:
+            catches_up = self._catches_up(life, place)
+            assert not sooner or catches_up, f"{place.ticket} is served before {sooner}, whose turn it is"
+            if not catches_up:
+                late[place.model] = max(late.get(place.model, 0.0), self.deadline(place))
         del self.waiting[place.ticket]
         self.holding[place.ticket] = grant.run
-        self.granted[place.client, place.model] = self.now
+        self.shares.granted(place.ticket, place.client, grant.run, self.now)
+        life.served[place.ticket] = self.now
+        lane = (place.client, place.model)
+        self.granted[lane] = max(self.clock(place), self.now - self.leads[lane])
         self.gave_up.pop((place.client, place.model), None)
         self._answer(place.ticket)
 
-    def _comes_first(self, place: Place) -> None:
-        theirs = self.impatient(place.model)
-        out_of_turn = theirs is not None and theirs < self.deadline(place)
-        assert not out_of_turn, f"{place.ticket} overtakes an impatient one of its own model"
+    def _sooner(self, place: Place) -> set[int]:
+        """Whose turn surely comes before this one's, now and when the first lease of this moment was given.
+
+        (Several leases given at once are given in the turns of before the first.)
+        """
+        mine = [p.ticket for p in self.waits_for(place.model)]
+        now = self.sooner(place.model, place.ticket, TIE)
+        if place.model not in self.batch:
+            self.batch[place.model] = {t: self.sooner(place.model, t, TIE) for t in mine}
+        return now & self.batch[place.model][place.ticket]
+
+    def _catches_up(self, life: Life, place: Place) -> bool:
+        """Whether its client has used less than all who are out of patience for a cold model, and asked before them.
+
+        For as long as patience lasts after the load such a one is served though the engine is held for the others.
+        """
+        if self.now >= life.ready + self.catalog.rules.patience:
+            return False
+        for model in self.out_of_patience():
+            rivals = self.waits_for(model)
+            if rivals and place.since <= rivals[0].since:
+                level = min(max(used[p.client] for used in (self.used_before, self.shares.used)) for p in rivals)
+                if min(self.used_before[place.client], self.shares.used[place.client]) < level + TIE:
+                    return True
+        return False
 
     def _nobody_is_blocked_by(self, late: dict[str, float]) -> None:
         """No lease for a latecomer on an engine that stands in the way of the first who is out of patience.
 
         It stands in the way for sure if all the others together, gone, would not make room enough.
         """
-        wanted = {place.model for place in self.waiting.values()} | set(self.wishes)
-        cold = {name for name in wanted - self.resting if name not in self.lives or self.lives[name].leaving}
-        due = [(at, name) for name in cold if (at := self.impatient(name)) is not None]
-        first, model = min(due, default=(0.0, ""))
+        due = self.out_of_patience()
+        model, first = min(due.items(), key=lambda item: item[1], default=("", 0.0))
+        cost = self.needs_just(model) if due else None
         in_the_way = {name for name, deadline in late.items() if deadline > first and not self.pinned(name)}
-        if not due or not in_the_way:
+        if cost is None or not in_the_way:
             return
-        room = self.free()
+        room, without = self.soon(), self.soon()
         for name, life in self.lives.items():
-            if life.leaving or (name not in in_the_way and not self.pinned(name)):
-                add(room, life.spec.terms.cost)
-        lacks = lacks_of(self.catalog.models[model].terms.cost, room)
+            if not life.leaving and not self.pinned(name):
+                add(room, life.way.cost)
+                if name not in in_the_way:
+                    add(without, life.way.cost)
+        lacks = lacks_of(cost, without) if not lacks_of(cost, room) else {}
         assert not lacks, f"leases on {in_the_way} keep {lacks} from {model}, which is out of patience"
 
     def _may_go(self, life: Life, why: order.Why) -> None:
@@ -145,8 +233,7 @@ class Laws(NaiveBook):
         if why.cause in (Cause.EVICTED, Cause.TTL):
             assert not self.pinned(name), f"{life.run} is pinned"
         if why.cause is Cause.EVICTED:
-            held = {t for t, run in self.holding.items() if run == life.run}
-            owed = life.quantum & (held | set(self.waiting))
+            owed = self.owed(life)
             assert not owed, f"{life.run} is evicted before its quantum {owed} is served"
         if why.cause is Cause.TTL:
             assert not self.waits_for(name), f"{life.run} retires while somebody waits for it"
@@ -184,3 +271,17 @@ class Laws(NaiveBook):
             assert abs(queue.waited(model, self.now) - naive) < 1e-6
             heads = {(self.clock(head), head.ticket) for head in self.heads(model).values()}
             assert set(queue.clocks(model)) == heads
+
+
+def evicted_for(command: order.Command) -> str | None:
+    """The model that this order makes room for."""
+    if isinstance(command, order.Terminate | order.Note) and command.why.cause is Cause.EVICTED:
+        return command.why.model
+    return None
+
+
+def turned_away(asked: fact.Asked, orders: list[order.Command]) -> bool:
+    """Whether this ticket was refused at the door, and never waited."""
+    door = Reason.UNKNOWN_MODEL, Reason.NEVER_FITS, Reason.QUEUE_FULL, Reason.CLOSING
+    told = [o.refusal.reason for o in orders if isinstance(o, order.Refuse) and o.ticket == asked.ticket]
+    return any(reason in door for reason in told)

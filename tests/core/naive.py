@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 from swapd.core import events as fact
 from swapd.core.book import Wish
 from swapd.core.engine import Endpoint, RunId
+from swapd.core.need import Way
 from swapd.core.spec import Catalog, Cost, Spec
+from tests.core.naive_memory import NaiveMemory, NaiveShares
+
+TIE = 1e-6
+"""Engine-seconds that may be added up in another order are equal if they differ by less."""
 
 
 @dataclass
@@ -17,7 +22,13 @@ class Life:
     run: RunId
     spec: Spec
     spawned: float
+    way: Way
     quantum: set[int]
+    """Who surely belongs to it, and (with those who tie with them) who may."""
+    perhaps: set[int]
+    served: dict[int, float] = field(default_factory=dict)
+    """Ticket -> when it was granted."""
+    killed: float | None = None
     endpoint: Endpoint | None = None
     ready: float = 0.0
     drained: float | None = None
@@ -43,7 +54,8 @@ class Place:
     client: str
     since: float
     clock: float
-    """Since when it counts: a caller that gave up within ten seconds before goes on from there."""
+    """Since when it counts: a caller that gave up within ten seconds before goes on from there; else it counts
+    as if it had come a little sooner, if the model is known to load for long."""
 
 
 @dataclass
@@ -55,7 +67,14 @@ class NaiveBook:
     waiting: dict[int, Place] = field(default_factory=dict)
     holding: dict[int, RunId] = field(default_factory=dict)
     granted: dict[tuple[str, str], float] = field(default_factory=dict)
-    """(client, model) -> when a ticket of this lane was last granted: its clock."""
+    """(client, model) -> when a ticket of this lane was last granted, less its lead: its clock."""
+    leads: dict[tuple[str, str], float] = field(default_factory=dict)
+    """(client, model) -> by how much the clocks of this lane are early."""
+    loads: dict[str, float] = field(default_factory=dict)
+    """Model -> how long its last load took, as far as one was seen."""
+    runs: dict[str, int] = field(default_factory=dict)
+    memory: NaiveMemory = field(default_factory=NaiveMemory)
+    shares: NaiveShares = field(default_factory=NaiveShares)
     gave_up: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
     """(client, model) -> the clock of the lane whose last ticket was withdrawn, and when."""
     rested: set[str] = field(default_factory=set)
@@ -68,29 +87,41 @@ class NaiveBook:
         match event:
             case fact.Asked(ticket, name, client):
                 found = self.catalog.resolve(name)
-                model = found[0].name if found else name
-                clock, left = self.gave_up.get((client, model), (self.now, self.now))
-                clock = clock if self.now - left <= 10 and (client, model) not in self.lanes() else self.now
-                self.waiting[ticket] = Place(ticket, model, client, self.now, clock)
+                self._arrives(Place(ticket, found[0].name if found else name, client, self.now, self.now))
                 if found and not self.closings:
                     self.rested.discard(found[0].name)
             case fact.Left(ticket):
                 if place := self.waiting.pop(ticket, None):
                     self._gave_up(place)
                 self.holding.pop(ticket, None)
+                self.shares.left(ticket, self.now)
             case fact.EngineReady(run, endpoint):
                 if (life := self.life(run)) and life.endpoint is None and not life.leaving:
                     life.endpoint, life.ready = endpoint, self.now
-                    if not life.quantum & set(self.waiting):
-                        life.quantum = {place.ticket for place in self.waits_for(run.model)}
+                    self.loads[run.model] = max(life.ready - life.spawned, 0.001)
+                    self._owes_again(life)
+                    clients = [place.client for place in self.waits_for(run.model)]
+                    self.shares.loaded(clients, life.ready - life.spawned)
             case fact.EngineSick(run, _):
-                if (life := self.life(run)) and not life.leaving:
+                if (life := self.life(run)) and life.terminated is None:
                     life.excused = True
             case fact.EngineExited(run, _):
-                if self.life(run):
+                if life := self.life(run):
+                    self.memory.exited(run, life.way.cost, self.now)
+                    self.shares.exited(run, self.now)
                     del self.lives[run.model]
             case fact.CatalogChanged(catalog):
                 self._edit(catalog)
+            case fact.Weighed(name, launch, need):
+                if (spec := self.catalog.models.get(name)) and spec.launch == launch:
+                    self.memory.needs[name] = launch, need
+                    if need.load is not None and not self.runs.get(name):
+                        self.loads[name] = max(need.load, 0.001)
+                    self._reckon()
+            case fact.MachineRead(reading):
+                lives = self.lives.values()
+                loads = {life.run: life.endpoint is None and not life.leaving for life in lives}
+                self.memory.read(reading, {life.run: (life.way.cost, loads[life.run]) for life in lives})
             case fact.LoadWished(name) | fact.UnloadWished(name):
                 if (found := self.catalog.resolve(name)) and not self.closings:
                     wish = self.rested.discard if isinstance(event, fact.LoadWished) else self.rested.add
@@ -100,10 +131,29 @@ class NaiveBook:
                 for life in self.lives.values():
                     life.excused |= self.closings > 1
 
+    def _arrives(self, place: Place) -> None:
+        lane = place.client, place.model
+        if lane in self.lanes():
+            place.clock -= self.leads[lane]
+        else:
+            patience = self.catalog.rules.patience
+            self.leads[lane] = min(self.loads.get(place.model, 0.0), patience / 4)
+            self.granted.pop(lane, None)
+            clock, left = self.gave_up.get(lane, (0.0, float("-inf")))
+            place.clock = clock if self.now - left <= 10 else self.now - self.leads[lane]
+        self.waiting[place.ticket] = place
+
     def _gave_up(self, place: Place) -> None:
         lane = (place.client, place.model)
         if lane not in self.lanes():
             self.gave_up[lane] = (self.clock(place), self.now)
+
+    def _owes_again(self, life: Life) -> None:
+        """All it was loaded for have left before it was ready: it is owed to those who came meanwhile."""
+        if not life.quantum & set(self.waiting):
+            sure, perhaps = self.quantum_of(life.run.model)
+            life.quantum = sure if not life.perhaps & set(self.waiting) else set()
+            life.perhaps |= perhaps
 
     def _edit(self, catalog: Catalog) -> None:
         self.catalog = catalog
@@ -111,6 +161,15 @@ class NaiveBook:
             if name in catalog.models and not life.leaving:
                 life.spec = Spec(name, life.spec.launch, catalog.models[name].terms)
         self.rested &= set(catalog.models)
+        self._reckon()
+
+    def _reckon(self) -> None:
+        """What lives is reckoned with as is known today, if it runs where it would be placed today."""
+        for life in self.lives.values():
+            if not life.leaving and life.run.model in self.catalog.models:
+                found = self.memory.ways(self.catalog, life.spec) or []
+                same = [way for way in found if set(way.devices) == set(life.way.devices)]
+                life.way = same[0] if same else life.way
 
     def life(self, run: RunId) -> Life | None:
         life = self.lives.get(run.model)
@@ -128,14 +187,74 @@ class NaiveBook:
     def waits_for(self, model: str) -> list[Place]:
         return [place for place in self.waiting.values() if place.model == model]
 
+    def ways(self, model: str) -> list[Way] | None:
+        return self.memory.ways(self.catalog, self.catalog.models[model])
+
+    def needs_just(self, model: str) -> Cost | None:
+        """What a model takes, if there is but one way to place it."""
+        ways = self.ways(model) or []
+        return ways[0].cost if len(ways) == 1 else None
+
     def free(self) -> dict[str, int]:
-        room = dict(self.catalog.budget)
+        """Of the budget, and of what strangers leave: what neither lives nor was not seen free."""
+        room = self.memory.limits(self.catalog.budget)
         for life in self.lives.values():
-            add(room, life.spec.terms.cost, -1)
+            add(room, life.way.cost, -1)
+        for cost, _ in self.memory.unseen.values():
+            add(room, cost, -1)
+        return room
+
+    def soon(self) -> dict[str, int]:
+        """Free once all that leave are gone; who was killed ten seconds ago and still is there may stay for ever."""
+        room = self.free()
+        for life in self.lives.values():
+            if life.leaving and (life.killed is None or self.now - life.killed < 10):
+                add(room, life.way.cost)
+        for cost, _ in self.memory.unseen.values():
+            add(room, cost)
         return room
 
     def over(self) -> dict[str, int]:
-        return {name: -left for name, left in self.free().items() if left < 0}
+        """By how much the lives alone exceed the operator's budget."""
+        room = dict(self.catalog.budget)
+        for life in self.lives.values():
+            add(room, life.way.cost, -1)
+        return {name: -left for name, left in room.items() if left < 0}
+
+    def turns(self, model: str) -> dict[int, tuple[float, float]]:
+        """Ticket -> its turn; smaller is sooner. Out of patience, by deadline; then by what its client has used."""
+        out: dict[int, tuple[float, float]] = {}
+        heads = {head.ticket for head in self.heads(model).values()}
+        ahead: dict[str, int] = {}
+        for place in self.waits_for(model):
+            before = ahead[place.client] = ahead.get(place.client, -1) + 1
+            if place.ticket in heads and self.deadline(place) <= self.now:
+                out[place.ticket] = 0.0, self.deadline(place)
+            else:
+                typical = self.shares.typical.get(model, 1.0)
+                out[place.ticket] = 1.0, self.shares.used[place.client] + before * typical
+        return out
+
+    def sooner(self, model: str, ticket: int, by: float) -> set[int]:
+        """The model's tickets whose turn comes before this one's: surely (``by`` > 0), or perhaps (< 0)."""
+        turns, arrivals = self.turns(model), [place.ticket for place in self.waits_for(model)]
+        late, mine = turns[ticket]
+        out = {t for t, (theirs, at) in turns.items() if (theirs, at) < (late, mine - (by if late else 0.0))}
+        older = arrivals[: arrivals.index(ticket)]
+        return (out | {t for t in older if turns[t] == turns[ticket]}) - {ticket}
+
+    def quantum_of(self, model: str) -> tuple[set[int], set[int]]:
+        """Whom a model would be loaded for now: surely, and perhaps."""
+        slots = self.catalog.models[model].terms.concurrency
+        tickets = [place.ticket for place in self.waits_for(model)]
+        sure = {t for t in tickets if len(self.sooner(model, t, -TIE)) < slots}
+        return sure, {t for t in tickets if len(self.sooner(model, t, TIE)) < slots}
+
+    def owed(self, life: Life) -> set[int]:
+        """Who must be served yet: a lease that lasts longer than patience is no reason to keep the engine."""
+        patience = self.catalog.rules.patience
+        held = {t for t, run in self.holding.items() if run == life.run and life.served[t] + patience > self.now}
+        return life.quantum & (held | set(self.waiting))
 
     def heads(self, model: str) -> dict[str, Place]:
         """Client -> its oldest ticket for the model."""
@@ -160,6 +279,12 @@ class NaiveBook:
         if wish in (Wish.LOAD, Wish.PINNED):
             due.append(since + self.catalog.rules.patience)
         return min((at for at in due if at <= self.now), default=None)
+
+    def out_of_patience(self) -> dict[str, float]:
+        """The cold models that somebody out of patience waits for, with the earliest of their deadlines."""
+        wanted = {place.model for place in self.waiting.values()} | set(self.wishes)
+        cold = [name for name in wanted - self.resting if name not in self.lives or self.lives[name].leaving]
+        return {name: at for name in cold if (at := self.impatient(name)) is not None}
 
 
 def lacks_of(cost: Cost, room: Cost) -> dict[str, int]:

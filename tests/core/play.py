@@ -16,9 +16,11 @@ from typing import Any, ClassVar
 from swapd.core import commands as order
 from swapd.core import events as fact
 from swapd.core.engine import Endpoint, RunId
+from swapd.core.need import Gauge, Need, Reading, Source, Way
 from swapd.core.refusal import Exit, Refusal
 from swapd.core.scheduler import Scheduler
 from swapd.core.spec import Alias, Bounds, Catalog, Launch, Rules, Spec, Stay, Terms
+from swapd.core.verdict import Verdict
 from tests.core.laws import Laws
 
 DIED = Exit(code=1, log=("out of memory",))
@@ -69,7 +71,7 @@ def line(command: order.Command) -> str:
         case order.Refuse(ticket, refusal):
             return f"refuse {ticket}: {refusal.reason.name}"
         case order.Note(run, why):
-            return f"drain {run}: {why}"
+            return f"{'note' if why.cause is order.Cause.UNSEEN else 'drain'} {run}: {why}"
 
 
 class Play:
@@ -154,6 +156,24 @@ class Play:
     def unloads(self, name: str) -> Play:
         return self.hears(fact.UnloadWished(name))
 
+    def weighs(self, name: str, *ways: Way | dict[str, int], load: float | None = None) -> Play:
+        """Each way by its cost alone, or with its devices. None at all: nobody can say what it takes."""
+        told = tuple(way if isinstance(way, Way) else Way(way) for way in ways)
+        need = Need(told, Source.HEADER if told else Source.UNKNOWN, load=load)
+        return self.hears(fact.Weighed(name, self.catalog.models[name].launch, need))
+
+    def reads(
+        self,
+        gauges: dict[str, tuple[int, int]] | None = None,
+        taken: dict[str, dict[str, int]] | None = None,
+        lost: tuple[str, ...] = (),
+        ago: float = 0.0,
+    ) -> Play:
+        """The meters, begun to be read so long ago: resource -> (total, free); run -> what it holds."""
+        seen = {name: Gauge(*gauge) for name, gauge in (gauges or {}).items()}
+        held = {run_id(run): cost for run, cost in (taken or {}).items()}
+        return self.hears(fact.MachineRead(Reading(self.now - ago, seen, held, frozenset(lost))))
+
     def closes(self) -> Play:
         return self.hears(fact.Closing())
 
@@ -198,6 +218,10 @@ class Play:
             self.after(load).ready(run).leaves(self._setting)
             self._orders.clear()
         return self
+
+    def stand(self, name: str) -> Verdict:
+        """Why the model is not up yet."""
+        return self.scheduler.book.verdicts[name]
 
     def state(self, name: str) -> str:
         return self.scheduler.view(self.now).models[name].state

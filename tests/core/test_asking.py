@@ -61,13 +61,19 @@ def test_who_leaves_while_waiting_is_not_granted_later() -> None:
     play.leaves(1).orders("grant 3 on a#1")
 
 
-def test_within_a_model_who_is_out_of_patience_goes_before_an_older_crowd_of_one_client() -> None:
+def test_within_a_model_whose_client_has_used_the_least_goes_before_an_older_crowd() -> None:
     play = Play("a").up("a")
     play.asks("a", 1, 2, 3, client="crowd").orders("grant 1 on a#1")
     play.after(1).asks("a", 9, client="single")
-    play.after(20).leaves(1).orders("grant 2 on a#1")  # by arrival; the crowd's patience begins anew
-    play.after(20).leaves(2).orders("grant 9 on a#1")
-    play.leaves(9).orders("grant 3 on a#1")
+    play.after(2).leaves(1).orders("grant 9 on a#1")  # the crowd has used three seconds
+    play.after(2).leaves(9).orders("grant 2 on a#1")
+
+
+def test_within_a_model_who_is_out_of_patience_goes_before_whose_client_has_used_less() -> None:
+    play = Play("a").up("a")
+    play.asks("a", 1, 2, client="crowd").orders("grant 1 on a#1")
+    play.after(24).asks("a", 9, client="single")
+    play.after(2).leaves(1).orders("grant 2 on a#1")  # its patience ends sooner by the five seconds of a load
 
 
 def test_an_alias_asks_for_its_model() -> None:
@@ -86,9 +92,12 @@ def test_an_unknown_model_is_refused_and_close_names_are_suggested() -> None:
 
 
 def test_what_can_never_fit_is_refused_at_once_with_the_arithmetic() -> None:
-    play = Play(model("a", cost={"CUDA0": 24}), budget={"CUDA0": 22})
+    play = Play(model("a", cost={"CUDA0": 24 << 30}), budget={"CUDA0": 22 << 30})
     play.asks("a", 1).orders("refuse 1: NEVER_FITS")
-    said = "cannot load model 'a': it needs 24 of CUDA0, the budget has 22; raise budget.CUDA0 or lower its needs"
+    said = (
+        "cannot load model 'a': it needs 24.0 GiB of CUDA0, the budget has 22.0 GiB; raise budget.CUDA0 or lower "
+        "its needs (a smaller context, or a smaller quantization)"
+    )
     assert str(play.refusals[1]) == said
     assert play.refusals[1].retry_after is None
 

@@ -6,7 +6,7 @@ from tests.core.play import Play, model
 
 
 def test_closing_refuses_who_waits_and_who_asks_stops_the_idle_and_drains_the_busy() -> None:
-    play = Play("a", "b", "c", budget=2).up("a", "b")
+    play = Play("a", "b", model("c", cost={"engines": 2}), budget=2).up("a", "b")
     play.asks("a", 1, 2).asks("c", 3).orders("grant 1 on a#1")
     play.closes().orders(
         "refuse 2: CLOSING",
@@ -79,7 +79,7 @@ def test_the_wake_ups_of_a_model_s_life_each_in_its_time() -> None:
     play = Play(
         model("a", start=50.0, ttl=70.0, grace=6.0), model("b", drain=8.0), patience=9.0, linger=3.0, wait=200.0
     )
-    play.asks("a", 1)
+    play.asks("a", 1, client="agent")
     assert play.due() == 9.0  # patience: the start may stand in somebody's way
     play.at(9).ticks()
     assert play.due() == 50.0

@@ -11,12 +11,13 @@ from swapd.core import eviction, placement, policy
 from swapd.core.book import Book, Engine, History, Phase, Wish
 from swapd.core.engine import RunId, State
 from swapd.core.events import Ticket
+from swapd.core.need import Way
 from swapd.core.queue import Waiting
 from tests.core.play import catalog, model
 
 
 def engine(name: str, state: State = State.READY, **cost: int) -> Engine:
-    return Engine(RunId(name, 1), model(name, cost=cost or {"engines": 1}), Phase(state, 0.0))
+    return Engine(RunId(name, 1), model(name), Phase(state, 0.0), way=Way(cost or {"engines": 1}))
 
 
 def names(engines: list[Engine] | None) -> list[str] | None:
@@ -94,7 +95,7 @@ def test_a_busy_engine_or_one_that_is_waited_for_is_dearer_than_all_idle_ones_to
 
 def test_a_grant_to_one_of_its_quantum_does_not_change_the_price_and_any_other_raises_it() -> None:
     book, one = Book(), engine("a")
-    one.owed = {Ticket(1), Ticket(2)}
+    one.owed = {Ticket(1): None, Ticket(2): None}
     one.leases = {Ticket(1)}
     before = eviction.price(book, one, 9.0)
     one.leases.add(Ticket(2))
@@ -114,7 +115,7 @@ def test_what_fits_and_what_lacks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cost", "says"), [(4, None), (5, "has 5 and pinned p keep 1"), (6, "needs 6 of x, the budget has 5;")]
+    ("cost", "says"), [(4, None), (5, "has 5 and pinned p, q keep 1"), (6, "needs 6 of x, the budget has 5;")]
 )
 def test_what_never_fits_says_why(cost: int, says: str | None) -> None:
     models = [
@@ -122,15 +123,15 @@ def test_what_never_fits_says_why(cost: int, says: str | None) -> None:
         model("q", cost={"y": 1}, pinned=True),
         model("a", cost={"x": cost}),
     ]
-    house = catalog(*models, budget={"x": 5})
-    why = policy.never_fits(house, house.models["a"])
+    house = Book(catalog=catalog(*models, budget={"x": 5}), pins=("p", "q"))
+    why = placement.never_fits(house, house.catalog.models["a"])
     assert (why is None) == (says is None)
     assert says is None or says in str(why)
 
 
 def test_a_pinned_model_does_not_count_against_itself() -> None:
-    house = catalog(model("p", cost={"x": 5}, pinned=True), budget={"x": 5})
-    assert policy.never_fits(house, house.models["p"]) is None
+    house = Book(catalog=catalog(model("p", cost={"x": 5}, pinned=True), budget={"x": 5}), pins=("p",))
+    assert placement.never_fits(house, house.catalog.models["p"]) is None
 
 
 # -- time ------------------------------------------------------------------------------------------------
@@ -142,14 +143,10 @@ def test_rests_double_up_to_a_minute_and_jitter_adds_up_to_a_quarter() -> None:
     assert policy.backoff(1000, 0.5) == 67.5
 
 
-def test_linger_is_the_rule_or_the_load_whichever_is_less() -> None:
-    book = Book(
-        catalog=catalog("a", budget={}, linger=3.0), history={"a": History(load=1.0), "b": History(load=9.0)}
-    )
-    a, b = engine("a"), engine("b")
-    a.idle_since = b.idle_since = 100.0
-    assert eviction.lingers_until(book, a) == 101.0
-    assert eviction.lingers_until(book, b) == 103.0
+def test_a_head_start_is_the_last_load_or_a_quarter_of_patience_and_nothing_before_one_was_seen() -> None:
+    seen, slow = History(load=3.0, measured=True), History(load=90.0, measured=True)
+    book = Book(catalog=catalog("a", budget={}, patience=20.0), history={"a": seen, "slow": slow})
+    assert [policy.head_start(book, name) for name in ("a", "slow", "unseen")] == [3.0, 5.0, 0.0]
 
 
 # -- turns and ranks -------------------------------------------------------------------------------------
@@ -172,8 +169,14 @@ def test_turns_are_by_arrival_but_for_lane_heads_out_of_patience() -> None:
 def test_turns_of_a_held_engine_are_the_quantums_and_of_those_who_were_out_of_patience_by_then() -> None:
     book = crowd((1, "x", 0.0), (2, "y", 2.0), (3, "z", 3.0), (4, "z", 3.5))
     held = engine("a")
-    held.owed = {Ticket(4)}
-    assert [w.ticket for w in policy.turns(book, held, 12.0, 50.0)] == [1, 2, 4]
+    held.owed = {Ticket(4): None}
+    assert [w.ticket for w in policy.turns(book, held, policy.Hold("b", 12.0), 50.0)] == [1, 2, 4]
+
+
+def test_a_second_ticket_of_a_client_counts_as_if_the_first_were_served() -> None:
+    book = crowd((1, "x", 0.0), (2, "x", 0.1), (3, "x", 0.2), (4, "y", 0.3), (5, "y", 0.4))
+    book.history["a"], book.shares.used = History(service=2.0), {"x": 1.0, "y": 2.5}
+    assert [w.ticket for w in policy.order(book, "a", 5.0)] == [1, 4, 2, 5, 3]  # 1, 2.5, 3, 4.5, 5
 
 
 def test_wishes_come_after_callers_out_of_patience_and_preloads_after_all() -> None:

@@ -78,7 +78,7 @@ def test_retuned_terms_apply_to_the_living_engine() -> None:
 def test_more_slots_are_given_to_the_impatient_and_then_the_engine_goes() -> None:
     play = Play("a", "b").up("a")
     play.asks("a", 1, client="x").asks("a", 2, client="y").asks("b", 3).orders("grant 1 on a#1")
-    play.after(1).asks("a", 4, client="z").after(29).ticks().silence()
+    play.after(6).asks("a", 4, client="z").after(24).ticks().silence()  # known to load for 5 s
     play.edits(model("a", concurrency=3)).orders("grant 2 on a#1", "drain a#1: makes room for b")
 
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from swapd.core.book import Failure
 from swapd.core.engine import RunId, State
-from swapd.core.view import EngineView
+from swapd.core.events import EngineShort, MachineRead, Weighed
+from swapd.core.need import Gauge, Need, Reading, Source, Way
+from swapd.core.spec import Launch
+from swapd.core.view import EngineView, Resource
 from tests.core.play import DIED, Play, endpoint, model, run_id
+
+GIB = 1 << 30
 
 
 def test_a_cold_house() -> None:
@@ -22,7 +27,7 @@ def test_a_cold_house() -> None:
 def test_a_model_from_start_to_idle() -> None:
     play = Play(model("a", concurrency=2)).asks("a", 1, 2, 3).forgets()
     starting = play.after(2).scheduler.view(play.now).models["a"]
-    assert starting.engine == EngineView(RunId("a", 1), State.STARTING, 0.0, None, 0, None)
+    assert starting.engine == EngineView(RunId("a", 1), State.STARTING, 0.0, None, 0, None, 600.0)
     assert starting.waiting == 3
     play.ready("a#1").forgets()
     view = play.after(5).scheduler.view(play.now)
@@ -60,3 +65,54 @@ def test_what_outlives_its_kill_for_long_is_hopeless_though_the_config_forgot_it
     assert not play.after(9).ticks().forgets().scheduler.view(play.now).hopeless(10)
     view = play.after(1).ticks().forgets().scheduler.view(play.now)
     assert (view.hopeless(10), view.quiet, len(view.living)) == (True, False, 2)
+
+
+# -- what a model takes, and what the machine has ---------------------------------------------------------
+
+
+def weighed(name: str, *ways: Way, source: Source = Source.HEADER) -> Weighed:
+    return Weighed(name, Launch((name,)), Need(ways, source, "files 1 + KV cache 2"))
+
+
+def test_a_model_shows_what_it_is_reckoned_with_what_was_measured_and_how_long_it_loaded() -> None:
+    play = Play(model("a", cost={}), budget={"ram": 8 * GIB}).hears(weighed("a", Way({"ram": 2 * GIB})))
+    cold = play.scheduler.view(play.now).weight("a")
+    assert (cold.way, cold.measured, cold.load, cold.short) == (Way({"ram": 2 * GIB}), {}, None, "")
+    assert cold.need is not None and cold.need.source is Source.HEADER
+    play.up("a", load=3).hears(EngineShort(run_id("a#1"), "20 of 33 layers")).after(1)
+    taken = {run_id("a#1"): {"ram": 3 * GIB}}
+    play.hears(MachineRead(Reading(play.now, {"ram": Gauge(16 * GIB, 9 * GIB)}, taken))).forgets()
+    up = play.after(2).scheduler.view(play.now).weight("a")
+    assert (up.way, up.measured, up.load, up.short) == (
+        Way({"ram": 2 * GIB}),
+        taken[run_id("a#1")],
+        3,
+        "20 of 33 layers",
+    )
+
+
+def test_counters_are_part_of_what_a_model_is_reckoned_with_though_nothing_is_weighed() -> None:
+    view = Play(model("a", cost={"engines": 1})).scheduler.view(0)
+    assert (view.weight("a").way, view.weight("a").need) == (Way({"engines": 1}), None)
+
+
+def test_a_need_that_nobody_told_yet_shows_no_way() -> None:
+    assert Play(model("a", cost={}), budget={"ram": GIB}).scheduler.view(0).weight("a").way is None
+
+
+def test_the_machine_shows_what_there_is_what_is_reckoned_and_what_others_hold() -> None:
+    play = Play(model("a", cost={}), budget={"ram": 8 * GIB, "engines": 1}).hears(
+        weighed("a", Way({"ram": 2 * GIB}))
+    )
+    view = play.scheduler.view(play.now)
+    assert (view.age, view.resources()) == (None, {"ram": Resource(None, 8 * GIB, 0, None, 0, False)})
+    play.up("a")
+    gauges = {"ram": Gauge(16 * GIB, 9 * GIB), "CUDA1": Gauge(4 * GIB, 4 * GIB)}
+    play.hears(MachineRead(Reading(play.now, gauges, {run_id("a#1"): {"ram": 3 * GIB}}, frozenset({"CUDA0"}))))
+    view = play.forgets().after(2).scheduler.view(play.now)
+    assert (view.age, view.used) == (2.0, {"ram": 2 * GIB, "engines": 0})
+    assert view.resources() == {
+        "ram": Resource(16 * GIB, 8 * GIB, 2 * GIB, 9 * GIB, 4 * GIB, False),
+        "CUDA1": Resource(4 * GIB, None, 0, 4 * GIB, 0, False),
+        "CUDA0": Resource(None, None, 0, None, 0, True),
+    }

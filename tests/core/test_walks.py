@@ -14,7 +14,9 @@ import pytest
 
 from swapd.core.events import Closing
 from swapd.core.moves import KILL_AGAIN
+from swapd.core.need import Need, Source, Way
 from swapd.core.spec import Catalog
+from tests.core.box import Box
 from tests.core.play import catalog, model
 from tests.core.world import LOAD, SERVICE, Temper, World
 
@@ -57,7 +59,29 @@ def vectors() -> Catalog:
     return catalog(*models, budget={"engines": 3, "big": 1}, patience=PATIENCE, wait=None)
 
 
-HOUSES = [one_slot, strict, two_slots, vectors]
+NEEDS = {
+    "a": ({"CUDA0": 12, "ram": 2},),
+    "b": ({"CUDA0": 9, "ram": 4},),
+    "two": ({"CUDA0": 6}, {"CUDA1": 6}, {"CUDA0": 3, "CUDA1": 3}),
+    "cpu": ({"ram": 20},),
+    "pin": ({"CUDA1": 3},),
+    "odd": (),
+}
+
+
+def memory() -> Catalog:
+    """Needs as they are weighed, budgets that let some fit together."""
+    models = [model(n, cost={}, pinned=n == "pin", ttl=60.0, concurrency=1 + (n == "b"), **TERMS) for n in NEEDS]
+    return catalog(*models, budget={"CUDA0": 18, "CUDA1": 9, "ram": 30}, patience=PATIENCE, wait=None)
+
+
+def box(tells: bool) -> Box:
+    ways = {name: tuple(Way(cost, tuple(sorted(set(cost) - {"ram"}))) for cost in told) for name, told in NEEDS.items()}
+    needs = {name: Need(told, Source.HEADER if told else Source.UNKNOWN) for name, told in ways.items()}
+    return Box({"CUDA0": 20, "CUDA1": 10, "ram": 32}, needs, tells)
+
+
+HOUSES = [one_slot, strict, two_slots, vectors, memory]
 TEMPERS = {
     "kind": Temper(),
     "hurried": Temper(pace=0.7, gives_up=0.4),
@@ -69,7 +93,8 @@ TEMPERS = {
 def walk(house: Callable[[], Catalog], temper: str, end: Callable[[World], None]) -> None:
     """Let things happen, many times, and then come to this end; tell the story if a law is broken."""
     for seed in range(SEED, SEED + WALKS):
-        world = World(Random(f"{seed} {temper} {house.__name__} {end.__name__}"), house(), TEMPERS[temper])
+        rng = Random(f"{seed} {temper} {house.__name__} {end.__name__}")
+        world = World(rng, house(), TEMPERS[temper], box=box(seed % 2 == 0) if house is memory else None)
         try:
             for _ in range(STEPS):
                 world.step()

@@ -18,6 +18,7 @@ from swapd.core.engine import RunId
 from swapd.core.refusal import Exit
 from swapd.core.scheduler import Scheduler
 from swapd.core.spec import Catalog, Launch, Spec
+from tests.core.box import Box
 from tests.core.laws import Laws
 from tests.core.play import endpoint, line, model
 
@@ -25,6 +26,8 @@ SERVICE = 8.0
 """Longest a caller works on a lease, seconds."""
 LOAD = 12.0
 """Longest an engine takes to get ready, if it does."""
+TO_A_HUNDREDTH = 0.01
+"""So early (s) the end of a linger may be: it is searched for, and told no closer."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class World:
     scheduler: Scheduler = field(default_factory=Scheduler)
     laws: Laws = field(default_factory=Laws)
     now: float = 0.0
+    box: Box | None = None
+    """Where memory is budgeted: the machine's."""
     asking: bool = True
     asked: dict[int, float] = field(default_factory=dict)
     waits: list[float] = field(default_factory=list)
@@ -72,6 +77,8 @@ class World:
         self._later(self.rng.expovariate(1 / self.temper.pace), self._somebody_asks)
         if self.temper.meddles:
             self._later(5, self._operator)
+        if self.box is not None:
+            self._later(0.5, self._reads)
 
     # -- time ------------------------------------------------------------------------------------------
 
@@ -82,8 +89,8 @@ class World:
         if due is None and at is None:
             return False
         upto = min(t for t in (due, at) if t is not None)
-        if self.rng.random() < 0.3 and upto > self.now:
-            self._idles(self.now + self.rng.random() * (upto - self.now))
+        if self.rng.random() < 0.3 and upto - TO_A_HUNDREDTH > self.now:
+            self._idles(self.now + self.rng.random() * (upto - TO_A_HUNDREDTH - self.now))
         self.now = upto
         if due is not None and due <= self.now:
             self.hears(fact.Ticked())
@@ -116,6 +123,8 @@ class World:
         self.laws.witness(self.scheduler, event, self.now, orders)
         again = self.scheduler.handle(fact.Ticked(), self.now)
         assert not again, f"told the same time twice: {[line(o) for o in again]}"
+        if self.box is not None:
+            self._in_the_box(event, orders, self.box)
         for command in orders:
             self._does(command)
         if isinstance(event, fact.EngineExited):
@@ -145,6 +154,33 @@ class World:
     def _answered(self, ticket: int) -> None:
         if (asked := self.asked.pop(ticket, None)) is not None:
             self.waits.append(self.now - asked)
+
+    # -- memory ----------------------------------------------------------------------------------------
+
+    def _in_the_box(self, event: fact.Event, orders: list[order.Command], box: Box) -> None:
+        """What happens to the machine's memory, and what must be weighed."""
+        if isinstance(event, fact.CatalogChanged):
+            for spec in event.catalog.models.values():
+                self._later(self.rng.random() * 3, fact.Weighed(spec.name, spec.launch, box.needs[spec.name]))
+        elif isinstance(event, fact.EngineReady):
+            if not box.needs[event.run.model].ways and (spec := self.laws.catalog.models.get(event.run.model)):
+                self._later(1, fact.Weighed(spec.name, spec.launch, box.learned))
+        elif isinstance(event, fact.EngineExited) and event.run in box.held:
+            late = 9.0 if self._perhaps(0.1) else self.rng.random() * 2
+            box.gone[event.run] = box.held.pop(event.run), self.now + late
+        for command in orders:
+            if isinstance(command, order.Spawn):
+                box.held[command.run] = dict(command.way.cost)
+
+    def _reads(self) -> None:
+        """The meters look, and tell a little later. A stranger comes and goes."""
+        if self.box is None or not (self.asking or self.asked or self.laws.lives):
+            return
+        if self._perhaps(0.05):
+            self.box.stranger = self.rng.randrange(16) if self.asking and not self.box.stranger else 0
+        self.box.stranger *= self.asking
+        self._later(self.rng.random(), fact.MachineRead(self.box.look(self.now)))
+        self._later(0.2 + self.rng.random(), self._reads)
 
     # -- engines ---------------------------------------------------------------------------------------
 

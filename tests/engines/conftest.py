@@ -45,10 +45,10 @@ class Room:
         environ = {**os.environ, MARK: mark}
         self.supervisor = Supervisor(self.events.append, find_binary=lambda: None, environ=environ)
 
-    def spawn(self, launch: Launch) -> RunId:
+    def spawn(self, launch: Launch, **more: Any) -> RunId:
         self._n += 1
         run = RunId("m", self._n)
-        self.supervisor.perform(Spawn(run, launch, WHY))
+        self.supervisor.perform(Spawn(run, launch, WHY, **more))
         return run
 
     def fake(self, *flags: str, **more: Any) -> RunId:

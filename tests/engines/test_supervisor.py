@@ -14,6 +14,7 @@ import pytest
 from swapd.core.commands import Spawn
 from swapd.core.engine import RunId
 from swapd.core.events import EngineExited, EngineReady, EngineSick
+from swapd.core.need import Way
 from swapd.core.spec import Launch
 from swapd.engines.supervisor import Supervisor
 from tests.engines.conftest import WHY
@@ -213,6 +214,75 @@ async def test_what_swapd_was_configured_by_does_not_configure_the_engine(tmp_pa
     assert seen["PORT"].isdigit()
     assert seen["KEPT"] == "1"
     assert not {"LLAMA_ARG_CTX_SIZE", "SWAPD_ADMIN_KEY", "NOTIFY_SOCKET"} & set(seen)
+
+
+async def said_by(room, words, launch=(), **more):
+    """What a shell with these words in its command line and environment says before it ends."""
+    run = room.spawn(Launch(("sh", "-c", words), **dict(launch)), **more)
+    await room.exit(run)
+    return room.supervisor.lines(run)[1]
+
+
+async def test_the_devices_that_were_chosen_are_filled_in(room):
+    launch = Launch(("echo", "--device", "${device}", "."))
+    chosen = room.spawn(launch, way=Way({"CUDA1": 1, "CUDA0": 1}, ("CUDA1", "CUDA0")))
+    await room.exit(chosen)
+    assert room.supervisor.lines(chosen)[1] == "--device CUDA1,CUDA0 ."
+    free = room.spawn(launch, way=Way({"CUDA0": 1}))
+    await room.exit(free)
+    assert room.supervisor.lines(free)[1] == "."
+
+
+async def test_threads_that_are_left_open_are_shared(room, monkeypatch):
+    monkeypatch.setattr("swapd.engines.supervisor.threads", lambda: 12)
+    assert await said_by(room, "echo ${threads}") == "12"
+    assert await said_by(room, "echo ${threads}", sharers=3) == "4"
+    assert await said_by(room, "echo ${threads}", sharers=30) == "2"
+    monkeypatch.setattr("swapd.engines.supervisor.threads", lambda: 1)
+    assert await said_by(room, "echo ${threads}", sharers=2) == "1"
+
+
+ORDER, VERBOSITY = "echo $CUDA_DEVICE_ORDER", "echo .$LLAMA_ARG_LOG_VERBOSITY"
+
+
+async def test_gpus_are_counted_as_the_driver_does_unless_the_model_says_otherwise(room):
+    assert await said_by(room, ORDER) == "PCI_BUS_ID"
+    assert await said_by(room, ORDER, {"env": (("CUDA_DEVICE_ORDER", "FASTEST_FIRST"),)}) == "FASTEST_FIRST"
+
+
+async def test_an_engine_on_a_gpu_is_to_tell_of_its_layers(room):
+    assert await said_by(room, VERBOSITY) == "."
+    assert await said_by(room, VERBOSITY, way=Way({"ram": 1, "CUDA0": 0})) == "."
+    for way in (Way({"CUDA0": 1}), Way({}, ("Vulkan0",))):
+        assert await said_by(room, VERBOSITY, way=way) == ".4"
+    own = {"env": (("LLAMA_ARG_LOG_VERBOSITY", "1"),)}
+    assert await said_by(room, VERBOSITY, own, way=Way({"CUDA0": 1})) == ".1"
+
+
+async def test_the_lines_of_a_run_begin_with_its_own_command(room):
+    for word in ("one", "two"):
+        run = room.spawn(Launch(("echo", word)))
+        await room.exit(run)
+        assert room.supervisor.lines(run)[:2] == [f"--- m#{run.n}: echo {word}", word]
+
+
+async def test_the_members_of_a_run_are_its_session_and_who_was_seen_outside_of_it(room):
+    run = room.fake("--grandchild", "--grandchild-setsid")
+    await room.ready(run)  # the probe has looked at the whole tree
+    grandchild = int((await until(lambda: [x for x in room.log() if x.startswith("grandchild ")]))[0].split()[1])
+    assert room.supervisor.members(run) == sorted([room.supervisor.pid(run), grandchild])
+    room.terminate(run)
+    await room.exit(run)
+    assert room.supervisor.members(run) == []
+
+
+async def test_of_a_container_no_member_is_told(room, tmp_path):
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\nsleep 60\n")
+    docker.chmod(0o755)
+    run = room.spawn(Launch((str(docker), "run", "x")))
+    await until(lambda: room.supervisor.pid(run))
+    assert room.supervisor.members(run) == []
 
 
 async def test_twenty_lives_leak_no_file_descriptor_and_no_zombie(room):

@@ -25,6 +25,7 @@ from swapd.core.view import View
 from swapd.dispatch import Lease
 from swapd.doors import open_sockets, url_of
 from swapd.web.app import FrontDoor, create_app
+from swapd.web.events import Feed
 from swapd.web.upstream import Upstream
 
 
@@ -47,14 +48,20 @@ class FakeGate:
         self.released = asyncio.Event()
         self.kept: list[Any] = []
         self.leases: list[Lease] = []
+        self.now = 0.0
+        self.scheduler = Scheduler()
+        self.hears(CatalogChanged(catalog))
 
     def post(self, event: Event) -> None:
         self.posted.append(event)
 
     def view(self) -> View:
-        scheduler = Scheduler()
-        scheduler.handle(CatalogChanged(self.catalog), 0.0)
-        return scheduler.view(0.0)
+        return self.scheduler.view(self.now)
+
+    def hears(self, *events: Event) -> None:
+        """What the view shows came to be by these."""
+        for event in events:
+            self.scheduler.handle(event, self.now)
 
     async def until(self, fact: Callable[[View], bool]) -> None:
         assert fact(self.view())
@@ -109,9 +116,6 @@ class FakeEngines:
     def pid(self, run: RunId) -> int | None:
         return 4711
 
-    def memory(self, run: RunId) -> int | None:
-        return 1 << 20
-
     def logs(self, model: str) -> FakeBook:
         return FakeBook()
 
@@ -125,6 +129,10 @@ class Hall:
     config: FakeConfig
     upstream: Upstream
     port: int
+    feed: Feed
+
+    def happens(self, event: Event, *commands: Command) -> None:
+        self.feed.hear(event, commands)
 
     def hear(self, event: Event, *commands: Command) -> None:
         self.upstream.hear(event, commands)
@@ -170,13 +178,15 @@ async def hall() -> AsyncIterator[Callable[[EngineHandler], Awaitable[Hall]]]:
         config, upstream = FakeConfig(known), Upstream()
         for name in known.models:
             upstream.hear(EngineReady(RunId(name, 1), gate.endpoint), ())
-        front = create_app(gate, config, FakeEngines(), upstream, lambda at, now: "2026-01-01T00:00:00Z")
+        clock = lambda at, now: "2026-01-01T00:00:00Z"  # noqa: E731  (it is data here)
+        feed = Feed(clock, kept=5)
+        front = create_app(gate, config, FakeEngines(), upstream, clock, feed)
         door = FrontDoor(front, config, 1 << 20)
         sockets = open_sockets([Address("127.0.0.1", 0)])
         await door.open(sockets)
         client = aiohttp.ClientSession(url_of(sockets[0]), auto_decompress=False)
         opened.extend([client, door, upstream, played])
-        return Hall(client, gate, config, upstream, sockets[0].getsockname()[1])
+        return Hall(client, gate, config, upstream, sockets[0].getsockname()[1], feed)
 
     yield build
     for thing in opened:

@@ -27,7 +27,7 @@ async def test_status_is_one_object_with_every_model(hall):
     front = await hall(nothing)
     front.config.problems = [{"file": "x.yaml", "line": 1, "column": 2, "key": "a", "message": "bad"}]
     status = await (await front.client.get("/admin/status")).json()
-    assert set(status) == {"version", "generation", "budget", "models", "problems"}
+    assert set(status) == {"version", "generation", "budget", "machine", "models", "problems"}
     assert status["problems"] == front.config.problems
     alpha = status["models"][0]
     assert alpha == {
@@ -39,11 +39,18 @@ async def test_status_is_one_object_with_every_model(hall):
         "endpoint": None,
         "leases": 0,
         "waiting": 0,
+        "waiting_for": None,
+        "queue": [],
         "needs": {},
+        "need_source": None,
+        "need_detail": "",
         "measured": {},
+        "load_seconds": None,
+        "short": None,
         "since": None,
         "idle": None,
         "pinned": False,
+        "priority": 0,
         "last_failure": None,
     }
 

@@ -1,0 +1,33 @@
+"""Keeps the ledger's file up to date, without the loop waiting for the disk."""
+
+from __future__ import annotations
+
+import asyncio
+
+from swapd import tasks
+from swapd.machine.ledger import Ledger
+
+EVERY = 10.0
+"""Seconds between two saves, at the least."""
+
+
+class Saver:
+    """``save`` as often as you like."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self._task: asyncio.Task[None] | None = None
+        self._last = float("-inf")
+
+    def save(self) -> None:
+        """Save soon, or a little later; what has not changed is not written."""
+        now = asyncio.get_running_loop().time()
+        if now - self._last >= EVERY and (self._task is None or self._task.done()):
+            self._last = now
+            self._task = tasks.spawn(asyncio.to_thread(self.ledger.save), name="save the ledger")
+
+    async def aclose(self) -> None:
+        """Save now."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+        await asyncio.to_thread(self.ledger.save)

@@ -1,0 +1,122 @@
+"""Weighs every model of the catalog, one after the other in a thread, and tells the desk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from swapd import tasks
+from swapd.core.events import Event, Weighed
+from swapd.core.need import RAM, Need, is_memory
+from swapd.core.spec import Catalog, Cost, Launch, Spec
+from swapd.machine.needs import with_operator
+from swapd.machine.weighing import BINARY, Weighing
+
+NEWS = 0.01
+"""By what share a need must change before it is told again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """All that a need follows from beside what is learned: the launch, the operator's word, GPUs and budgets."""
+
+    launch: Launch
+    given: Cost
+    devices: tuple[tuple[str, int], ...]
+
+
+class Weigher:
+    """One model at a time, those that somebody asked for first. Waits until ``begin``."""
+
+    def __init__(self, post: Callable[[Event], None], weighing: Weighing) -> None:
+        self._post = post
+        self._weighing = weighing
+        self._catalog = Catalog()
+        self._blind: bool | None = None
+        self._needs: dict[str, tuple[Subject, Need]] = {}
+        self._waiting: list[str] = []
+        self._worker: asyncio.Task[None] | None = None
+
+    def begin(self, blind: bool) -> None:
+        """The GPUs in the budget are those that engines see. ``blind``: not the one of ``binary: auto``."""
+        self._blind = blind
+        self.look(self._catalog)
+
+    def look(self, catalog: Catalog) -> None:
+        """Weigh what is new in this catalog; nothing where it budgets no memory."""
+        self._catalog = catalog
+        if self._blind is None:
+            return
+        budgeted = any(map(is_memory, catalog.budget))
+        specs = catalog.models.values() if budgeted else ()
+        self._needs = {s.name: self._needs[s.name] for s in specs if s.name in self._needs}
+        self._waiting = [s.name for s in specs if self._known(s) is None]
+        if self._waiting and (self._worker is None or self._worker.done()):
+            self._worker = tasks.spawn(self._work(), name="weigh models")
+
+    def hurry(self, name: str) -> None:
+        """Somebody waits for this model (or alias)."""
+        if not self._waiting or (found := self._catalog.resolve(name)) is None:
+            return
+        model = found[0].name
+        if model in self._waiting:
+            self._waiting.remove(model)
+            self._waiting.insert(0, model)
+
+    def need(self, model: str, launch: Launch) -> Need | None:
+        """What was told last of the model, launched so."""
+        found = self._needs.get(model)
+        return found[1] if found is not None and found[0].launch == launch else None
+
+    def renew(self, key: str, model: str, launch: Launch) -> None:
+        """More was learned of the launch with this key: tell it, if it is news."""
+        spec = self._catalog.models.get(model)
+        found = self._needs.get(model)
+        if spec is None or spec.launch != launch or found is None:
+            return
+        subject = self._subject(spec)
+        if (need := self._weighing.remembered(key, launch, subject.devices)) is not None:
+            need = with_operator(need, spec.terms.cost)
+            if _is_news(found[1], need):
+                self._tell(model, subject, need)
+
+    async def aclose(self) -> None:
+        """Weigh no more."""
+        if self._worker is not None:
+            self._worker.cancel()
+            await asyncio.wait([self._worker])
+
+    async def _work(self) -> None:
+        while self._waiting:
+            model = self._waiting.pop(0)
+            spec = self._catalog.models[model]
+            subject, before = self._subject(spec), self._needs.get(model)
+            need = await asyncio.to_thread(self._weighing.weigh, spec, subject.devices)
+            if self._needs.get(model) is before:  # else more was learned meanwhile
+                self._tell(model, subject, need)
+
+    def _tell(self, model: str, subject: Subject, need: Need) -> None:
+        if model in self._catalog.models:
+            self._needs[model] = (subject, need)
+            self._post(Weighed(model, subject.launch, need))
+
+    def _known(self, spec: Spec) -> Need | None:
+        found = self._needs.get(spec.name)
+        return found[1] if found is not None and found[0] == self._subject(spec) else None
+
+    def _subject(self, spec: Spec) -> Subject:
+        blind = self._blind and spec.launch.argv[0] == BINARY
+        gpus = ((n, amount) for n, amount in self._catalog.budget.items() if is_memory(n) and n != RAM)
+        return Subject(spec.launch, spec.terms.cost, () if blind else tuple(gpus))
+
+
+def _is_news(before: Need, now: Need) -> bool:
+    if before.source is not now.source or [w.devices for w in before.ways] != [w.devices for w in now.ways]:
+        return True
+    pairs = zip(before.ways, now.ways, strict=True)
+    return any(_differ(old.cost.get(n, 0), amount) for old, new in pairs for n, amount in new.cost.items())
+
+
+def _differ(before: int, now: int) -> bool:
+    return abs(now - before) > NEWS * before

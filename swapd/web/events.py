@@ -1,0 +1,136 @@
+"""``/admin/events``: what happens and is decided, as server-sent events while it does.
+
+The format is the one of the HTML standard (9.2): ``id``, ``event`` and ``data`` lines, comments that begin with a
+colon, and ``Last-Event-ID`` to go on from where one left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from swapd.core.commands import Command
+from swapd.core.events import Event
+from swapd.core.told import Story, Told
+from swapd.web.errors import BAD_REQUEST, Problem
+from swapd.web.gate import Clock
+
+KEPT = 1000
+"""So many events are remembered for those who come back, or read slowly."""
+QUIET = 15.0
+"""Seconds of silence after which a comment shows that the line is alive."""
+
+
+class Feed:
+    """An ear of the desk, and whoever listens to it. One numbered ring for all readers: nobody is waited for."""
+
+    def __init__(self, clock: Clock, kept: int = KEPT) -> None:
+        self._clock = clock
+        self._story = Story()
+        self._ring: deque[dict[str, Any]] = deque(maxlen=kept)
+        self._next = 0
+        self._life = secrets.token_hex(
+            4
+        )  # numbers begin anew with each daemon: an old one must not be taken for ours
+        self._news = asyncio.Event()
+        self._closed = False
+        self.readers = 0
+        """How many listen."""
+
+    def hear(self, event: Event, commands: Sequence[Command]) -> None:
+        """Keep what is told of it, and wake the readers."""
+        now = time.monotonic()
+        for told in self._story.hear(event, commands, now):
+            self._ring.append(self._object(told, now))
+            self._next += 1
+        self._wake()
+
+    def close(self) -> None:
+        """Every reader gets what there is, and its stream ends."""
+        self._closed = True
+        self._wake()
+
+    def start(self, last_id: str | None, tail: int = 0) -> int:
+        """Where a reader begins: after the event it saw last, else ``tail`` events before the next one."""
+        life, _, number = (last_id or "").partition("-")
+        if life == self._life and number.isascii() and number.isdigit():
+            return min(int(number) + 1, self._next)
+        return max(0, self._next - (len(self._ring) if last_id else tail))
+
+    async def read(self, at: int, *, follow: bool = True) -> AsyncIterator[bytes]:
+        """The stream from event number ``at`` on: until the feed is closed, or what there is now."""
+        while True:
+            first = self._next - len(self._ring)
+            if at < first:
+                yield _lost(first - at)
+                at = first
+            while at < self._next and at >= self._next - len(self._ring):
+                yield self._frame(at)
+                at += 1
+            if at < self._next:
+                continue
+            if self._closed or not follow:
+                return
+            yield await self._wait()
+
+    async def _wait(self) -> bytes:
+        """Until there is news; what to send meanwhile."""
+        try:
+            async with asyncio.timeout(QUIET):
+                await self._news.wait()
+        except TimeoutError:
+            return b": nothing new\n\n"
+        return b""
+
+    def _wake(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+    def _frame(self, at: int) -> bytes:
+        body = self._ring[at - (self._next - len(self._ring))]
+        return _frame(body, f"{self._life}-{at}")
+
+    def _object(self, told: Told, now: float) -> dict[str, Any]:
+        about = {"type": told.type, "at": self._clock(now, now), "model": told.model, "run": told.run}
+        return about | dict(told.data) | {"text": told.text}
+
+
+async def stream(feed: Feed, request: web.Request) -> web.StreamResponse:
+    """Answer with the feed: on from ``Last-Event-ID``, else new events; ``?tail=N``: the last N first.
+
+    ``?follow=0`` ends after those that are there already.
+    """
+    try:
+        tail = max(0, int(request.query.get("tail", 0)))
+    except ValueError:
+        raise Problem(BAD_REQUEST, "cannot show events: ?tail= takes a number of events") from None
+    at = feed.start(request.headers.get("Last-Event-ID"), min(tail, KEPT))
+    headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    response = web.StreamResponse(headers=headers)
+    await response.prepare(request)
+    await response.write(b": swapd events\n\n")
+    feed.readers += 1
+    try:
+        async for piece in feed.read(at, follow=request.query.get("follow") != "0"):
+            if piece:
+                await response.write(piece)
+    finally:
+        feed.readers -= 1
+    return response
+
+
+def _frame(body: dict[str, Any], number: str | None = None) -> bytes:
+    head = f"id: {number}\n" if number is not None else ""
+    return f"{head}event: {body['type']}\n".encode() + b"data: " + msgspec.json.encode(body) + b"\n\n"
+
+
+def _lost(count: int) -> bytes:
+    text = f"{count} events are lost: they were told faster than they were read, or too long ago"
+    return _frame({"type": "lost", "lost": count, "text": text})

@@ -1,0 +1,155 @@
+"""What happened, told once: who, why, and what it cost."""
+
+from __future__ import annotations
+
+from swapd.core import commands as order
+from swapd.core import events as fact
+from swapd.core.commands import Cause, Why
+from swapd.core.engine import Endpoint, RunId
+from swapd.core.need import Need, Source, Way
+from swapd.core.refusal import Exit, Reason, Refusal
+from swapd.core.scheduler import Scheduler
+from swapd.core.spec import Alias, Catalog, Launch
+from swapd.core.told import Story, Told
+from tests.core.play import model
+
+A, B = RunId("a", 1), RunId("b", 1)
+HERE = Endpoint("127.0.0.1", 9300)
+
+
+class Teller:
+    """A scheduler and the story of it."""
+
+    def __init__(self, *names: str) -> None:
+        self.scheduler, self.story, self.told, self.now = Scheduler(), Story(), [], 0.0
+        specs = {name: model(name) for name in names}
+        self.hears(fact.CatalogChanged(Catalog(specs, {"x": Alias("x", "b")}, {"engines": 1})))
+
+    def hears(self, *events: fact.Event, after: float = 0.0) -> Teller:
+        self.now += after
+        for event in events:
+            self.told += self.story.hear(event, self.scheduler.handle(event, self.now), self.now)
+        return self
+
+    def asks(self, name: str, *tickets: int, client: str = "", after: float = 0.0) -> Teller:
+        return self.hears(*(fact.Asked(fact.Ticket(t), name, client) for t in tickets), after=after)
+
+    def of(self, kind: str) -> list[Told]:
+        return [told for told in self.told if told.type == kind]
+
+
+def swapped() -> Teller:
+    """a makes room for b, which three wait for: idle at once, stopped in 0.4 s, loaded in 8.8 s."""
+    teller = Teller("a", "b").asks("a", 1).hears(fact.EngineReady(A, HERE), after=5)
+    teller.hears(fact.Left(fact.Ticket(1)), after=1)
+    teller.asks("b", 2, client="ann", after=20).asks("x", 3, 4, client="bob", after=0.2)
+    return teller.hears(fact.EngineExited(A, Exit(code=0)), after=0.2).hears(fact.EngineReady(B, HERE), after=8.8)
+
+
+def test_a_swap_says_who_made_room_for_whom_what_it_cost_and_who_waited() -> None:
+    (swap,) = swapped().of("swap")
+    assert swap.text == "swap a -> b took 9.2 s (drain 0.0, stop 0.4, load 8.8), 3 requests waited up to 9.2 s"
+    assert swap.data == {
+        "evicted": ["a#1"],
+        "why": "asked for (1 waiting)" if "1 waiting" in swap.data["why"] else "asked for (3 waiting)",
+        "seconds": {"total": 9.2, "drain": 0.0, "stop": 0.4, "load": 8.8},
+        "waited": {"requests": 3, "longest": 9.2},
+        "clients": ["ann", "bob"],
+    }
+
+
+def test_a_drain_is_part_of_what_it_cost() -> None:
+    teller = Teller("a", "b").asks("a", 1).hears(fact.EngineReady(A, HERE), after=5).asks("b", 2)
+    teller.hears(fact.Ticked(), after=30).hears(fact.Left(fact.Ticket(1)), after=2)
+    teller.hears(fact.EngineExited(A, Exit(code=0)), after=0.5).hears(fact.EngineReady(B, HERE), after=3)
+    (swap,) = teller.of("swap")
+    assert swap.text == "swap a -> b took 5.5 s (drain 2.0, stop 0.5, load 3.0), 1 request waited up to 36 s"
+    assert [told.text for told in teller.of("drain")] == ["drain a#1: makes room for b"]
+
+
+def test_a_swap_that_nobody_waited_for_says_why_it_was_made() -> None:
+    teller = Teller("a", "b").asks("a", 1).hears(fact.EngineReady(A, HERE), after=5)
+    teller.hears(fact.Left(fact.Ticket(1)), after=1).hears(fact.LoadWished("b"), after=20)
+    teller.hears(fact.EngineExited(A, Exit(code=0)), after=0.2).hears(fact.EngineReady(B, HERE), after=1)
+    (swap,) = teller.of("swap")
+    assert swap.text.endswith(", load by the operator")
+
+
+def test_a_start_into_free_room_is_no_swap() -> None:
+    teller = Teller("a").asks("a", 1).hears(fact.EngineReady(A, HERE), after=5)
+    assert (teller.of("swap"), [told.text for told in teller.of("ready")]) == (
+        [],
+        ["a#1 is ready at http://127.0.0.1:9300 after 5.00 s"],
+    )
+
+
+def test_room_made_long_ago_for_somebody_who_left_is_no_part_of_a_later_start() -> None:
+    teller = Teller("a", "b").asks("a", 1).hears(fact.EngineReady(A, HERE), after=5)
+    teller.hears(fact.Left(fact.Ticket(1)), after=1).asks("b", 2, after=20).hears(fact.Left(fact.Ticket(2)))
+    teller.hears(fact.EngineExited(A, Exit(code=0))).asks("b", 3, after=1000).hears(
+        fact.EngineReady(B, HERE), after=4
+    )
+    assert len(teller.of("stop")) == 1
+    assert teller.of("swap") == []
+
+
+def test_an_heir_that_died_before_it_was_ready_is_no_swap() -> None:
+    teller = Teller("a", "b").asks("a", 1).hears(fact.EngineReady(A, HERE), after=5)
+    teller.hears(fact.Left(fact.Ticket(1)), after=1).asks("b", 2, after=20)
+    teller.hears(fact.EngineExited(A, Exit(code=0))).hears(
+        fact.EngineExited(B, Exit(code=1, log=("no",))), after=1
+    )
+    teller.asks("b", 3, after=2).hears(fact.EngineReady(RunId("b", 2), HERE), after=1)
+    assert teller.of("swap") == []
+    (failed,) = teller.of("failed")
+    assert (failed.text, failed.level, failed.more) == ("b#1 failed: exited with code 1", "warning", ("no",))
+
+
+def test_an_end_that_was_ordered_is_no_failure() -> None:
+    (gone,) = swapped().of("gone")
+    assert (gone.text, gone.level, gone.run) == ("a#1 is gone: exited with code 0", "info", 1)
+
+
+def test_a_grant_and_a_refusal_name_the_client() -> None:
+    teller = swapped()
+    granted = teller.of("grant")[-1]
+    assert (granted.data["client"], granted.data["queued"], granted.level) == ("ann", 9.2, "debug")
+    teller.hears(fact.Closing())
+    refused = teller.of("refuse")
+    assert [told.data for told in refused] == [{"ticket": n, "client": "bob", "reason": "closing"} for n in (3, 4)]
+
+
+def test_an_engines_last_lines_are_no_part_of_what_outsiders_read() -> None:
+    end = Exit(code=1, log=("what the user wrote",))
+    refuse = order.Refuse(fact.Ticket(1), Refusal(Reason.START_FAILED, "a", end))
+    told = Story().hear(fact.EngineExited(A, end), [refuse], 0)
+    assert all("what the user wrote" not in t.text + str(dict(t.data)) for t in told)
+    assert told[1].text == "refuse request 1: cannot start the engine of model 'a': exited with code 1"
+
+
+def test_all_that_can_be_ordered_or_noted_has_its_line() -> None:
+    way = Way({"CUDA0": 9 << 30}, ("CUDA0",))
+    weighed = fact.Weighed("a", Launch(("a",)), Need((way,), Source.LEARNED, "3 runs"))
+    spawn = order.Spawn(A, Launch(("a",)), Why(Cause.PRELOAD), way)
+    story = Story()
+    told = story.hear(weighed, [spawn, order.Kill(A), order.Note(A, Why(Cause.UNSEEN))], 0)
+    told += story.hear(fact.EngineShort(A, "20 of 33 layers"), [order.Revoke(fact.Ticket(1), A)], 0)
+    told += story.hear(fact.UnloadWished("a"), [], 0)
+    told += story.hear(fact.Weighed("b", Launch(("b",)), Need((), Source.UNKNOWN)), [], 0)
+    assert [(t.type, t.level, t.text) for t in told] == [
+        ("weighed", "debug", "a needs 9.0 GiB of CUDA0 (learned from earlier runs)"),
+        ("start", "info", "start a#1: to be preloaded"),
+        ("kill", "warning", "kill a#1: it did not stop in time"),
+        ("unseen", "warning", "a#1 is gone: its memory was not seen free in time; going on without"),
+        ("short", "warning", "a#1 loaded less than was asked for: 20 of 33 layers"),
+        ("cut", "warning", "cut request 1 off from a#1"),
+        ("unload", "info", "the operator wants to unload a"),
+        ("weighed", "debug", "b needs what is not known yet (not known yet)"),
+    ]
+    assert told[1].data == {"cause": "preload", "for": None, "detail": "", "needs": way.cost, "devices": ["CUDA0"]}
+
+
+def test_nothing_of_those_who_left_is_kept() -> None:
+    teller = swapped().hears(*(fact.Left(fact.Ticket(n)) for n in (2, 3, 4)))
+    assert not teller.story._waiting
+    assert not teller.story._departures
