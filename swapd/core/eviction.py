@@ -12,11 +12,11 @@ from swapd.core.spec import Cost
 _STAYING = (State.READY, State.STARTING)
 EXACT = 10
 """Up to so many engines the best set of victims is searched for exhaustively."""
-SWAP = 5.0
+SWAP = 8.5
 """Seconds that a swap costs besides its load: a stop, and prompts that must be read anew."""
-YOUNG, OLD, LATE = 0.5, 2.0, 2.0
+YOUNG, OLD, LATE = 0.3, 2.5, 2.0
 """What holding an engine costs a second: for each who waits for another, in proportion to all their waits, and to
-the square of the longest (both in patiences). A young wait costs nearly nothing, an old one a lot. Found in the lab
+the square of the longest (both in patiences). A young wait costs little, an old one a lot. Found in the lab
 (``tests/bench/lab.py``)."""
 EXPECTED = 30.0
 """Seconds within which a client expected back makes an engine worth keeping."""

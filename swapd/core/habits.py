@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import exp
 
-FORGET = 0.08
+FORGET = 0.05
 """How much of what was learned one more request replaces."""
 HORIZON = 60.0
 """Seconds after which a silent client is taken to be gone: its next request is no return."""
 GONE = 86400.0
 """Seconds after which not even its absence is remembered."""
-UNKNOWN_GAP, UNKNOWN_RETURN, UNKNOWN_GONE = 1.0, 0.6, 0.2
+UNKNOWN_GAP, UNKNOWN_RETURN, UNKNOWN_GONE = 1.0, 0.5, 0.2
 """Before anything was learned of a client: seconds between an answer and the next request, and how likely it is
 that this is for the same model, and that there is none."""
 TRUST = 0.3

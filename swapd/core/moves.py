@@ -172,13 +172,13 @@ class Moves:
 
     def _release(self, ticket: Ticket, held: Held) -> None:
         model = held.run.model
+        self.book.shares.released(held.run, held.client, self.now)
         self._ended(held.client, model, answered=True)
         history = self.book.recall(model)
         history.service += SERVICE_NEWS * (self.now - held.since - history.service)
         engine = self.book.engine_of(held.run)
         if engine is None or ticket not in engine.leases:
             return
-        self.book.shares.released(held.run, held.client, self.now)
         engine.leases.discard(ticket)
         engine.owed.pop(ticket, None)
         engine.idle_since, engine.served = self.now, True

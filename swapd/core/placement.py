@@ -35,7 +35,7 @@ def ways(book: Book, spec: Spec) -> tuple[Way, ...] | None:
     if book.catalog.models.get(spec.name) is not spec:
         return _ways(book, spec)
     found = book.placed.get(spec.name)
-    if found is None and (found := _ways(book, spec)) and _is_told(book, spec):
+    if found is None and (found := _ways(book, spec)) and is_told(book, spec):
         book.placed[spec.name] = found
     return found
 
@@ -64,13 +64,13 @@ def pinned(book: Book, beside: Spec) -> dict[str, int]:
         spec = book.catalog.models[name]
         if name == beside.name:
             continue
-        found = ways(book, spec) if _is_told(book, spec) else None
+        found = ways(book, spec) if is_told(book, spec) else None
         for resource, amount in (found[0].cost if found else spec.terms.cost).items():
             kept[resource] = kept.get(resource, 0) + amount
     return kept
 
 
-def _is_told(book: Book, spec: Spec) -> bool:
+def is_told(book: Book, spec: Spec) -> bool:
     """Whether its ways do not depend on what pinned models and strangers leave."""
     if not any(is_memory(name) for name in book.catalog.budget):
         return True

@@ -139,8 +139,8 @@ def levelling_ends(book: Book, engine: Engine) -> float:
 def order(book: Book, model: str, now: float, latest: float | None = None) -> list[Waiting]:
     """The model's waiters in their turns.
 
-    First who was out of patience at ``latest`` (now, if it is left out), by deadline; then whose client has used the least of the engines,
-    reckoning its second ticket as if the first were served already.
+    First who was out of patience at ``latest`` (now, if it is left out), by deadline; then whose client has used
+    the least of the engines, reckoning its second ticket as if the first were served already.
     """
     patience, history = book.catalog.rules.patience, book.history.get(model)
     late = {

@@ -124,7 +124,7 @@ class Room:
             self._say(candidate, Stand.OTHERS_LINGER if idle else Stand.OTHERS_BUSY, _models(chosen), short)
 
     def _least_in_the_way(self, candidate: Candidate, ways: Sequence[Way]) -> tuple[Way, list[Engine] | None]:
-        """The way that costs least to clear, and whose engines stand in it; None where going would not be enough."""
+        """The way that costs least to clear, and whose engines are in it; None where that would not be enough."""
         able = self._in_the_way(candidate)
         options = [(way, self._cheapest(placement.lacking(way.cost, self.soon), able)) for way in ways]
         prices = [sum(self._price(engine) for engine in chosen) for _, chosen in options if chosen is not None]

@@ -217,9 +217,9 @@ class Scheduler:
             del self.book.wishes[name]
 
     def _least(self) -> dict[str, int]:
-        found = [placement.ways(self.book, spec) or () for spec in self.book.catalog.models.values()]
-        costs = [way.cost for ways in found for way in ways]
-        known = all(found)
+        specs = self.book.catalog.models.values()
+        known = all(placement.is_told(self.book, spec) for spec in specs)
+        costs = [way.cost for spec in specs for way in placement.ways(self.book, spec) or ()]
         return {
             name: min((cost.get(name, 0) for cost in costs), default=0) if known else 0
             for name in self.book.catalog.budget

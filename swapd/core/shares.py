@@ -58,7 +58,9 @@ class Shares:
         serving[client] += 1
 
     def released(self, run: RunId, client: str, now: float) -> None:
-        """The run serves one less."""
+        """The run serves one less. Nothing, if it is over."""
+        if run not in self._serving:
+            return
         serving = self._charge(run, now)
         serving[client] -= 1
         if serving[client] <= 0:

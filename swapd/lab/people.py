@@ -62,7 +62,7 @@ class Cast:
     agents: int = 6
 
     def apart(self) -> Cast:
-        """The same with dice of its own, for one client: its day does not depend on what a policy does to others."""
+        """The same with dice of its own, for one client: its day is the same whatever becomes of the others."""
         return replace(self, rng=Random(self.rng.getrandbits(64)))
 
     def ask(self, model: str) -> Ask:

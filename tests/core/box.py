@@ -8,17 +8,18 @@ from swapd.core.engine import RunId
 from swapd.core.need import RAM, Gauge, Need, Reading, Source, Way
 from swapd.core.spec import Cost
 
+LEARNED = Need((Way({"CUDA0": 7, RAM: 3}),), Source.LEARNED)
+"""What the models of unknown need turn out to take."""
+
 
 @dataclass
 class Box:
-    """``held``: what each living run has; ``gone``: what a driver still keeps of those that exited, and until when."""
+    """``held``: what each living run has; ``gone``: what a driver still keeps of the dead, and until when."""
 
     totals: dict[str, int]
     needs: dict[str, Need]
     tells: bool
     """Whether the driver says who holds how much of its device; of RAM the kernel always does."""
-    learned: Need = Need((Way({"CUDA0": 7, RAM: 3}),), Source.LEARNED)
-    """What the models of unknown need turn out to take."""
     stranger: int = 0
     """What a game has of CUDA0."""
     held: dict[RunId, Cost] = field(default_factory=dict)
@@ -31,7 +32,9 @@ class Box:
         return Reading(now, gauges, taken)
 
     def _told(self, cost: Cost) -> Cost:
-        return {name: amount for name, amount in cost.items() if name in self.totals and (self.tells or name == RAM)}
+        return {
+            name: amount for name, amount in cost.items() if name in self.totals and (self.tells or name == RAM)
+        }
 
     def _used(self, name: str) -> int:
         """RAM comes back with the process, device memory when the driver is done."""

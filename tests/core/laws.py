@@ -6,6 +6,7 @@ alike have it look over the scheduler's shoulder, so each pointed test proves th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from swapd.core import commands as order
@@ -16,6 +17,7 @@ from swapd.core.moves import LAST_DRAIN
 from swapd.core.need import Way, is_memory
 from swapd.core.refusal import Reason
 from swapd.core.scheduler import Scheduler
+from swapd.core.spec import Cost
 from tests.core.naive import TIE, Life, NaiveBook, Place, add, lacks_of
 
 
@@ -49,7 +51,7 @@ class Laws(NaiveBook):
         late: dict[str, float] = {}
         self.making_room.clear()
         self.batch.clear()
-        self.used_before = self.shares.used.copy()
+        self.used_before = {client: self.shares.of(client, now) for client in self.shares.used}
         for n, command in enumerate(orders):
             self._victims(command, orders[n:], scheduler)
             self._follow(command, late)
@@ -110,11 +112,21 @@ class Laws(NaiveBook):
         for model in {place.model for place in self.waiting.values()} - {name, *self.lives} - self.resting:
             theirs, cost = self.impatient(model), self.needs_just(model)
             if cost is not None and theirs is not None and (mine is None or theirs < mine):
-                taken = [n for n in lacks_of(cost, self.free()) if spawn.way.cost.get(n, 0)]
+                taken = self._taken_from(cost, spawn.way.cost)
                 assert not taken, f"{spawn.run} takes the {taken} that {model} waits for, out of patience"
         self.runs[name] = spawn.run.n
         sure, perhaps = self.quantum_of(name)
         self.lives[name] = Life(spawn.run, self.catalog.models[name], self.now, spawn.way, sure, perhaps)
+
+    def _taken_from(self, cost: Cost, by: Cost) -> dict[str, int]:
+        """What will be missing once all that may go are gone, because somebody takes it now."""
+        room = self.soon()
+        for name, life in self.lives.items():
+            if not life.leaving and not self.pinned(name):
+                add(room, life.way.cost)
+        after = dict(room)
+        add(after, by, -1)
+        return {} if lacks_of(cost, room) else lacks_of(cost, after)
 
     def _fits(self, spawn: order.Spawn) -> None:
         """It takes no more than is free, seen free, and not a stranger's; unknown needs load alone."""
@@ -138,11 +150,17 @@ class Laws(NaiveBook):
         self.making_room.add(model)
         for name, life in self.lives.items():
             assert life.way == scheduler.book.engines[name].way or life.leaving
-        gone = [self.living(o.run) for o in rest if isinstance(o, order.Terminate | order.Note) and evicted_for(o) == model]
+        gone = [
+            self.living(o.run)
+            for o in rest
+            if isinstance(o, order.Terminate | order.Note) and evicted_for(o) == model
+        ]
         ways = self.ways(model)
         if not ways:
             return
-        if not self.out_of_patience().keys() - {model}:  # else see test_found: it reckons with what is held for them
+        if not self.out_of_patience().keys() - {
+            model
+        }:  # else see test_found: it reckons with what is held for them
             assert self._room_in(ways, gone), f"{[life.run for life in gone]} go for {model} in vain"
         wanted = {place.model for place in self.waiting.values()} | set(self.wishes)
         if not wanted - {model} - {n for n, life in self.lives.items() if not life.leaving} - self.resting:
@@ -194,7 +212,7 @@ class Laws(NaiveBook):
         return now & self.batch[place.model][place.ticket]
 
     def _catches_up(self, life: Life, place: Place) -> bool:
-        """Whether its client has used less than all who are out of patience for a cold model, and asked before them.
+        """Whether its client has used less than all who wait out of patience for a cold model, and asked before.
 
         For as long as patience lasts after the load such a one is served though the engine is held for the others.
         """
@@ -203,10 +221,14 @@ class Laws(NaiveBook):
         for model in self.out_of_patience():
             rivals = self.waits_for(model)
             if rivals and place.since <= rivals[0].since:
-                level = min(max(used[p.client] for used in (self.used_before, self.shares.used)) for p in rivals)
-                if min(self.used_before[place.client], self.shares.used[place.client]) < level + TIE:
+                level = min(self._used(p.client, max) for p in rivals)
+                if self._used(place.client, min) < level + TIE:
                     return True
         return False
+
+    def _used(self, client: str, which: Callable[[float, float], float]) -> float:
+        """Before the orders of this moment, or now."""
+        return which(self.used_before.get(client, 0.0), self.shares.of(client, self.now))
 
     def _nobody_is_blocked_by(self, late: dict[str, float]) -> None:
         """No lease for a latecomer on an engine that stands in the way of the first who is out of patience.

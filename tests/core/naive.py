@@ -205,7 +205,7 @@ class NaiveBook:
         return room
 
     def soon(self) -> dict[str, int]:
-        """Free once all that leave are gone; who was killed ten seconds ago and still is there may stay for ever."""
+        """Free once all that leave are gone; who was killed ten seconds ago and is there yet may stay for ever."""
         room = self.free()
         for life in self.lives.values():
             if life.leaving and (life.killed is None or self.now - life.killed < 10):
@@ -222,7 +222,7 @@ class NaiveBook:
         return {name: -left for name, left in room.items() if left < 0}
 
     def turns(self, model: str) -> dict[int, tuple[float, float]]:
-        """Ticket -> its turn; smaller is sooner. Out of patience, by deadline; then by what its client has used."""
+        """Ticket -> its turn, smaller is sooner: out of patience by deadline, then by what its client has used."""
         out: dict[int, tuple[float, float]] = {}
         heads = {head.ticket for head in self.heads(model).values()}
         ahead: dict[str, int] = {}
@@ -232,7 +232,7 @@ class NaiveBook:
                 out[place.ticket] = 0.0, self.deadline(place)
             else:
                 typical = self.shares.typical.get(model, 1.0)
-                out[place.ticket] = 1.0, self.shares.used[place.client] + before * typical
+                out[place.ticket] = 1.0, self.shares.of(place.client, self.now) + before * typical
         return out
 
     def sooner(self, model: str, ticket: int, by: float) -> set[int]:

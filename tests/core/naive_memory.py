@@ -98,12 +98,21 @@ class NaiveShares:
     since: dict[RunId, float] = field(default_factory=dict)
     typical: dict[str, float] = field(default_factory=dict)
     """Model -> how long a lease lasts, as a decaying mean."""
+    floor: float = 0.0
+    """Where a newcomer starts when nobody is there: with what the last one had used who went."""
     begun: dict[int, tuple[str, float]] = field(default_factory=dict)
+
+    def of(self, client: str, now: float) -> float:
+        """What it has used, and uses just now."""
+        used = self.used[client]
+        for run, leases in self.serving.items():
+            used += sum((now - self.since[run]) / len(leases) for one in leases.values() if one == client)
+        return used
 
     def came(self, ticket: int, client: str) -> None:
         if client not in self.present.values():
-            floor = min((self.used[other] for other in self.present.values()), default=0.0)
-            self.used[client] = max(self.used[client], floor)
+            start = min((self.used[other] for other in self.present.values()), default=self.floor)
+            self.used[client] = max(self.used[client], start)
         self.present[ticket] = client
 
     def charge(self, run: RunId, now: float) -> None:
@@ -118,7 +127,6 @@ class NaiveShares:
         self.begun[ticket] = run.model, now
 
     def left(self, ticket: int, now: float) -> None:
-        self.present.pop(ticket, None)
         if ticket in self.begun:
             model, since = self.begun.pop(ticket)
             mean = self.typical.get(model, 1.0)
@@ -126,6 +134,9 @@ class NaiveShares:
         for run in [run for run, leases in self.serving.items() if ticket in leases]:
             self.charge(run, now)
             del self.serving[run][ticket]
+        client = self.present.pop(ticket, None)
+        if client is not None and not self.present:
+            self.floor = max(self.floor, self.used[client])
 
     def exited(self, run: RunId, now: float) -> None:
         self.charge(run, now)

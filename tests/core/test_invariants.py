@@ -39,8 +39,9 @@ def test_i4_a_draining_engine_admits_nobody_so_it_ends_with_its_longest_request(
 
 
 def test_i5_a_request_for_a_ready_model_waits_for_no_other_models_load() -> None:
-    play = Play("a", "b", "c", budget=2).up("a").asks("b", 1).asks("c", 2, client="x").forgets()
-    play.after(29).asks("a", 3).orders("grant 3 on a#1")
+    play = Play(model("a", concurrency=2), "b", "c", budget=2).up("a").asks("a", 9).asks("b", 1)
+    play.asks("c", 2, client="x").after(29).forgets()
+    play.asks("a", 3).orders("grant 3 on a#1")
 
 
 def test_i6_what_can_never_fit_is_refused_at_once_and_evicts_nobody() -> None:

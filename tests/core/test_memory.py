@@ -46,7 +46,7 @@ def test_a_weight_of_another_launch_is_no_news() -> None:
 
 
 def test_one_that_waits_to_be_weighed_keeps_no_room_from_others() -> None:
-    play = house("a", "b").asks("a", 1).after(60).weighs("b", gpu(0, 20)).asks("b", 2).orders(SPAWN.format("b"))
+    house("a", "b").asks("a", 1).after(60).weighs("b", gpu(0, 20)).asks("b", 2).orders(SPAWN.format("b"))
 
 
 def test_two_that_fit_together_stay_together_and_a_third_takes_the_place_of_one() -> None:
@@ -256,7 +256,9 @@ def test_a_second_exit_meanwhile_is_waited_for_from_its_own_moment() -> None:
 
 def test_an_engine_that_is_killed_and_stays_is_counted_on_for_ten_seconds_only() -> None:
     play = Play("a", "b", "c", budget=2, patience=100.0).up("a", "b").asks("b", 1, client="x").after(9)
-    play.unloads("a").sleeps().asks("c", 2).orders("grant 1 on b#1", "terminate a#1: unload by the operator", "kill a#1")
+    play.unloads("a").sleeps().asks("c", 2).orders(
+        "grant 1 on b#1", "terminate a#1: unload by the operator", "kill a#1"
+    )
     assert play.stand("c").stand is Stand.ROOM_COMING
     play.leaves(1).after(5).ticks().orders("kill a#1")
     play.after(5).ticks().orders("kill a#1", ROOM.format("b#1", "c"))

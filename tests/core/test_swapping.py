@@ -185,9 +185,13 @@ def test_one_of_the_quantum_that_is_served_for_as_long_as_patience_lasts_keeps_t
 def test_a_client_that_has_used_less_may_catch_up_with_what_it_asked_before_the_others() -> None:
     play = Play("a", "b").up("b")
     play.asks("b", 1, client="rich").after(20).leaves(1).orders("grant 1 on b#1")
-    play.asks("a", 2, client="poor").asks("a", 3, client="poor").asks("b", 4, client="rich").orders("grant 4 on b#1")
+    play.asks("a", 2, client="poor").asks("a", 3, client="poor").asks("b", 4, client="rich").orders(
+        "grant 4 on b#1"
+    )
     play.after(30).ticks().orders("drain b#1: makes room for a")
-    play.asks("b", 5, client="rich").leaves(4).exits("b#1").orders("terminate b#1: drained", "spawn a#1: asked for (2 waiting)")
+    play.asks("b", 5, client="rich").leaves(4).exits("b#1").orders(
+        "terminate b#1: drained", "spawn a#1: asked for (2 waiting)"
+    )
     play.after(1).asks("a", 6, client="poor").after(27).ready("a#1").orders("grant 2 on a#1")
     # b is out of patience, but its client has used more; 6 asked later than b
     play.leaves(2).orders("grant 3 on a#1", "drain a#1: makes room for b")

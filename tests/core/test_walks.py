@@ -76,7 +76,9 @@ def memory() -> Catalog:
 
 
 def box(tells: bool) -> Box:
-    ways = {name: tuple(Way(cost, tuple(sorted(set(cost) - {"ram"}))) for cost in told) for name, told in NEEDS.items()}
+    ways = {
+        name: tuple(Way(cost, tuple(sorted(set(cost) - {"ram"}))) for cost in told) for name, told in NEEDS.items()
+    }
     needs = {name: Need(told, Source.HEADER if told else Source.UNKNOWN) for name, told in ways.items()}
     return Box({"CUDA0": 20, "CUDA1": 10, "ram": 32}, needs, tells)
 

@@ -18,7 +18,7 @@ from swapd.core.engine import RunId
 from swapd.core.refusal import Exit
 from swapd.core.scheduler import Scheduler
 from swapd.core.spec import Catalog, Launch, Spec
-from tests.core.box import Box
+from tests.core.box import LEARNED, Box
 from tests.core.laws import Laws
 from tests.core.play import endpoint, line, model
 
@@ -163,8 +163,9 @@ class World:
             for spec in event.catalog.models.values():
                 self._later(self.rng.random() * 3, fact.Weighed(spec.name, spec.launch, box.needs[spec.name]))
         elif isinstance(event, fact.EngineReady):
-            if not box.needs[event.run.model].ways and (spec := self.laws.catalog.models.get(event.run.model)):
-                self._later(1, fact.Weighed(spec.name, spec.launch, box.learned))
+            up = self.laws.catalog.models.get(event.run.model)
+            if up is not None and not box.needs[up.name].ways:
+                self._later(1, fact.Weighed(up.name, up.launch, LEARNED))
         elif isinstance(event, fact.EngineExited) and event.run in box.held:
             late = 9.0 if self._perhaps(0.1) else self.rng.random() * 2
             box.gone[event.run] = box.held.pop(event.run), self.now + late
@@ -225,7 +226,7 @@ class World:
         if not self._gone:
             return
         run = self.rng.choice(self._gone)
-        news = [
+        news: list[fact.Event] = [
             fact.EngineReady(run, endpoint(run)),
             fact.EngineSick(run, "?"),
             fact.EngineExited(run, Exit(code=0)),
