@@ -73,6 +73,11 @@ class Engine:
         return self.phase.state
 
     @property
+    def since(self) -> float:
+        """Short for ``phase.since``."""
+        return self.phase.since
+
+    @property
     def resting(self) -> bool:
         """No process stands behind this record."""
         return self.state in RESTING

@@ -124,8 +124,9 @@ def behind(book: Book, engine: Engine, model: str, now: float) -> list[Waiting]:
     first = book.queue.first(model)
     if engine.up is None or first is None or now >= levelling_ends(book, engine):
         return []
-    level = min(book.shares.of(client, now) for client in book.queue.clients(model))
-    poor = {client for client in book.queue.clients(engine.run.model) if book.shares.of(client, now) < level}
+    used = book.shares.used  # as of the last lease that began or ended: time alone changes nothing
+    level = min(used.get(client, 0.0) for client in book.queue.clients(model))
+    poor = {client for client in book.queue.clients(engine.run.model) if used.get(client, 0.0) < level}
     return (
         [w for w in book.queue.of(engine.run.model) if w.client in poor and w.since <= first.since] if poor else []
     )

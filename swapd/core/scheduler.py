@@ -119,7 +119,7 @@ class Scheduler:
         spec = found[0]
         self.book.rested.discard(spec.name)
         self.book.habits.asked(event.client, spec.name, m.now)
-        self.book.shares.came(event.client)
+        self.book.shares.came(event.client, m.now)
         waiting = Waiting(event.ticket, spec.name, event.client, m.now)
         self.book.queue.add(waiting, lead=policy.head_start(self.book, spec.name))
 

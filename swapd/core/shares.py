@@ -28,10 +28,10 @@ class Shares:
     _serving: dict[RunId, tuple[float, Counter[str]]] = field(default_factory=dict)
     """Run -> since when it serves these, with how many leases each."""
 
-    def came(self, client: str) -> None:
+    def came(self, client: str, now: float) -> None:
         """One more ticket of the client."""
         if not self._present[client]:
-            least = min((self.used.get(other, 0.0) for other in self._present), default=self._floor)
+            least = min((self.of(other, now) for other in self._present if other != client), default=self._floor)
             self.used[client] = max(self.used.pop(client, 0.0), least)
             self._forget()
         self._present[client] += 1

@@ -37,6 +37,10 @@ class Holder(Protocol):
     def state(self) -> State:
         """Of its run."""
 
+    @property
+    def since(self) -> float:
+        """When it came into this state."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
@@ -105,7 +109,8 @@ class Stock:
         total = 0
         for engine in living:
             told = reading.taken.get(engine.run, {}).get(name)
-            if told is None and engine.cost.get(name) and engine.state is State.STARTING:
+            loading = engine.state is State.STARTING or engine.since > reading.at
+            if told is None and engine.cost.get(name) and loading:
                 return None
             total += engine.cost.get(name, 0) if told is None else told
         return total

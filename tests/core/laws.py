@@ -15,10 +15,10 @@ from swapd.core.commands import Cause
 from swapd.core.engine import RunId
 from swapd.core.moves import LAST_DRAIN
 from swapd.core.need import Way, is_memory
-from swapd.core.refusal import Reason
 from swapd.core.scheduler import Scheduler
 from swapd.core.spec import Cost
 from tests.core.naive import TIE, Life, NaiveBook, Place, add, lacks_of
+from tests.core.orders import evicted_for, turned_away
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Laws(NaiveBook):
         was_over = self.over()
         self.hear(event)
         if isinstance(event, fact.Asked) and not turned_away(event, orders):
-            self.shares.came(event.ticket, event.client)
+            self.shares.came(event.ticket, event.client, now)
         for name, life in self.lives.items():
             if name in self.catalog.models and not self.ways(name) and name in scheduler.book.engines:
                 life.way = scheduler.book.engines[name].way  # all that there is, whatever that is today
@@ -51,7 +51,7 @@ class Laws(NaiveBook):
         late: dict[str, float] = {}
         self.making_room.clear()
         self.batch.clear()
-        self.used_before = {client: self.shares.of(client, now) for client in self.shares.used}
+        self.used_before = dict(self.shares.used)
         for n, command in enumerate(orders):
             self._victims(command, orders[n:], scheduler)
             self._follow(command, late)
@@ -158,10 +158,7 @@ class Laws(NaiveBook):
         ways = self.ways(model)
         if not ways:
             return
-        if not self.out_of_patience().keys() - {
-            model
-        }:  # else see test_found: it reckons with what is held for them
-            assert self._room_in(ways, gone), f"{[life.run for life in gone]} go for {model} in vain"
+        assert self._room_in(ways, gone), f"{[life.run for life in gone]} go for {model} in vain"
         wanted = {place.model for place in self.waiting.values()} | set(self.wishes)
         if not wanted - {model} - {n for n, life in self.lives.items() if not life.leaving} - self.resting:
             for one in gone:
@@ -228,7 +225,7 @@ class Laws(NaiveBook):
 
     def _used(self, client: str, which: Callable[[float, float], float]) -> float:
         """Before the orders of this moment, or now."""
-        return which(self.used_before.get(client, 0.0), self.shares.of(client, self.now))
+        return which(self.used_before.get(client, 0.0), self.shares.used[client])
 
     def _nobody_is_blocked_by(self, late: dict[str, float]) -> None:
         """No lease for a latecomer on an engine that stands in the way of the first who is out of patience.
@@ -293,17 +290,3 @@ class Laws(NaiveBook):
             assert abs(queue.waited(model, self.now) - naive) < 1e-6
             heads = {(self.clock(head), head.ticket) for head in self.heads(model).values()}
             assert set(queue.clocks(model)) == heads
-
-
-def evicted_for(command: order.Command) -> str | None:
-    """The model that this order makes room for."""
-    if isinstance(command, order.Terminate | order.Note) and command.why.cause is Cause.EVICTED:
-        return command.why.model
-    return None
-
-
-def turned_away(asked: fact.Asked, orders: list[order.Command]) -> bool:
-    """Whether this ticket was refused at the door, and never waited."""
-    door = Reason.UNKNOWN_MODEL, Reason.NEVER_FITS, Reason.QUEUE_FULL, Reason.CLOSING
-    told = [o.refusal.reason for o in orders if isinstance(o, order.Refuse) and o.ticket == asked.ticket]
-    return any(reason in door for reason in told)

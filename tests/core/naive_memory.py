@@ -109,9 +109,9 @@ class NaiveShares:
             used += sum((now - self.since[run]) / len(leases) for one in leases.values() if one == client)
         return used
 
-    def came(self, ticket: int, client: str) -> None:
+    def came(self, ticket: int, client: str, now: float) -> None:
         if client not in self.present.values():
-            start = min((self.used[other] for other in self.present.values()), default=self.floor)
+            start = min((self.of(other, now) for other in self.present.values()), default=self.floor)
             self.used[client] = max(self.used[client], start)
         self.present[ticket] = client
 

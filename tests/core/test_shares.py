@@ -43,18 +43,18 @@ def test_a_load_is_shared_by_all_that_waited_for_it() -> None:
 def test_who_was_away_gets_no_credit_for_it() -> None:
     shares = Shares(used={"x": 50.0, "y": 70.0, "z": 3.0})
     for client in "xyz":
-        shares.came(client)
+        shares.came(client, 0.0)
     assert shares.used == {"x": 50.0, "y": 70.0, "z": 50.0}
 
 
 def test_who_comes_back_owes_what_it_owed() -> None:
     shares = Shares()
-    shares.came("x")
+    shares.came("x", 0.0)
     shares.leased(A, "x", 0.0)
-    shares.came("y")
+    shares.came("y", 0.0)
     shares.released(A, "x", 9.0)
     shares.went("x")
-    shares.came("x")
+    shares.came("x", 0.0)
     assert shares.used == {"y": 0.0, "x": 9.0}
 
 
