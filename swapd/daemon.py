@@ -16,7 +16,7 @@ from swapd.config import Loaded, watch
 from swapd.core.events import CatalogChanged, Closing, Event
 from swapd.core.scheduler import Scheduler
 from swapd.core.settings import Address
-from swapd.dispatch import Dispatcher
+from swapd.dispatch import Dispatcher, Ear
 from swapd.engines import devices
 from swapd.engines.binaries import find_binary
 from swapd.engines.supervisor import Supervisor
@@ -26,6 +26,7 @@ from swapd.machine.ledger import Ledger
 from swapd.machine.scales import Scales
 from swapd.reload import Current
 from swapd.web.app import FrontDoor, create_app
+from swapd.web.events import Feed
 from swapd.web.upstream import Upstream
 
 log = logging.getLogger("swapd")
@@ -47,12 +48,14 @@ class Daemon:
         self._going = asyncio.Event()
         self._upstream = Upstream()
         self._supervisor = Supervisor(self._post, find_binary=self._find_binary, environ=environ)
+        self._feed = Feed(wall_clock)
+        self._close_trace: Callable[[], None] = _nothing
         ledger = Ledger.open(Path(self._config.settings.state_dir), log.warning)
         self._scales = Scales(self._post, self._supervisor, ledger, self._find_binary)
         self._desk = Dispatcher(
             Scheduler(jitter=random.random),
             self._supervisor,
-            [Journal().hear, self._upstream.hear, self._scales.hear],
+            [Journal().hear, self._feed.hear, self._upstream.hear, self._scales.hear, *self._record()],
         )
 
     async def listening(self) -> list[str]:
@@ -76,7 +79,7 @@ class Daemon:
             log.error("%s", error)
             self._urls.cancel()
             return 1
-        app = create_app(self._desk, self._config, self._supervisor, self._upstream, wall_clock)
+        app = create_app(self._desk, self._config, self._supervisor, self._upstream, wall_clock, self._feed)
         door = FrontDoor(app, self._config, doors.most_connections())
         self._catch_signals()
         measuring = await self._begin_to_measure()
@@ -97,6 +100,16 @@ class Daemon:
     def _post(self, event: Event) -> None:
         """The desk, the hands and the config need each other: whoever posts finds the desk when it does."""
         self._desk.post(event)
+
+    def _record(self) -> list[Ear]:
+        """The trace, where the config wants one."""
+        if (path := self._config.settings.trace) is None:
+            return []
+        from swapd.lab.recorder import Recorder  # noqa: PLC0415  (the lab is spared where nobody asks for it)
+
+        recorder = Recorder(path, asyncio.get_running_loop().time)
+        self._close_trace = recorder.close
+        return [recorder.hear]
 
     def _find_binary(self) -> str | None:
         """Looked for anew each time: one may be installed while we run."""
@@ -166,6 +179,11 @@ class Daemon:
         await self._supervisor.aclose()
         await self._scales.aclose()
         self._desk.close()
+        await asyncio.to_thread(self._close_trace)
+
+
+def _nothing() -> None:
+    """No trace is kept."""
 
 
 def run_loop(coro: Coroutine[Any, Any, T]) -> T:

@@ -24,6 +24,7 @@ REQUEST = {"temperature": 0, "frequency_penalty": 0.8, "stop": ["\n"]}
 CONFIG = """\
 # What `swapd demo` runs: three models, and room for one engine at a time.
 listen: 127.0.0.1:{port}
+state_dir: state
 budget: {{engines: 1}}
 scheduling: {{linger: 0s}}
 models:

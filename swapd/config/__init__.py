@@ -6,7 +6,6 @@ The walk is visible: ``read`` (YAML with line numbers) -> ``expand`` (macros, en
 
 from swapd.config.changes import Changes, changes
 from swapd.config.find import ConfigNotFound, find_config
-from swapd.config.jsonschema import json_schema
 from swapd.config.load import Loaded, load
 from swapd.config.problems import Problem
 from swapd.config.watch import watch
@@ -18,7 +17,6 @@ __all__ = [
     "Problem",
     "changes",
     "find_config",
-    "json_schema",
     "load",
     "watch",
 ]

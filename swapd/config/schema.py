@@ -137,7 +137,7 @@ class Scheduling(Keys, frozen=True):
     """Patience and places."""
 
     patience: kinds.Duration = 60.0
-    linger: kinds.Duration = 30.0
+    linger: kinds.Duration = 20.0
     queue: kinds.Whole = 256
     wait: kinds.Never | None = 600.0
 

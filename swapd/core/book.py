@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from math import inf
 
 from swapd.core.engine import RESTING, WINDING_DOWN, Endpoint, RunId, State
 from swapd.core.events import Ticket
@@ -73,9 +74,9 @@ class Engine:
         return self.phase.state
 
     @property
-    def since(self) -> float:
-        """Short for ``phase.since``."""
-        return self.phase.since
+    def loaded(self) -> float:
+        """When it got ready; infinity before."""
+        return self.up.at if self.up is not None else inf
 
     @property
     def resting(self) -> bool:

@@ -114,8 +114,7 @@ class Scheduler:
         refusal = self._unwelcome(event.model, found[0] if found else None)
         if refusal is not None or found is None:
             assert refusal is not None
-            m.refuse(event.ticket, refusal)
-            return
+            return m.refuse(event.ticket, refusal)
         spec = found[0]
         self.book.rested.discard(spec.name)
         self.book.habits.asked(event.client, spec.name, m.now)
@@ -133,7 +132,7 @@ class Scheduler:
         limit = self.book.catalog.rules.queue
         if len(self.book.queue) >= limit and not self._has_slot(spec.name):
             full = f"{limit} requests wait already (scheduling.queue)"
-            return Refusal(Reason.QUEUE_FULL, spec.name, retry_after=1.0, detail=full)
+            return Refusal(Reason.QUEUE_FULL, spec.name, None, 1.0, full)
         return None
 
     def _never_fits(self, spec: Spec) -> str | None:
@@ -143,11 +142,9 @@ class Scheduler:
 
     def _has_slot(self, model: str) -> bool:
         engine = self.book.engines.get(model)
-        return (
-            engine is not None
-            and engine.state is State.READY
-            and len(engine.leases) + self.book.queue.count(model) < engine.spec.terms.concurrency
-        )
+        if engine is None or engine.state is not State.READY:
+            return False
+        return len(engine.leases) + self.book.queue.count(model) < engine.spec.terms.concurrency
 
     def _sick(self, engine: Engine, why: str, m: Moves) -> None:
         fault = Exit(reason=why)
@@ -165,6 +162,7 @@ class Scheduler:
 
     def _changed(self, catalog: Catalog, m: Moves) -> None:
         old, self.book.catalog, self.book.suited = self.book.catalog, catalog, False
+        self._pin()
         for name, spec in catalog.models.items():
             before = old.models.get(name)
             if before is None or before.launch != spec.launch:
@@ -204,17 +202,21 @@ class Scheduler:
     def _refit(self, m: Moves) -> None:
         """Costs or budgets changed: what can never fit is refused, and wishes for it are dropped."""
         self._never.clear()
-        self.book.placed.clear()
-        models = self.book.catalog.models
-        self.book.pins = pins = tuple(s.name for s in models.values() if s.terms.stay.pinned)
-        self.book.pins = tuple(n for n in pins if placement.never_fits(self.book, models[n]) is None)
-        self.book.placed.clear()  # what loads alone takes all but what the pinned ones keep
+        self._pin()
         self.book.least = self._least()
         for name in self.book.queue.models():
-            if why := self._never_fits(models[name]):
+            if why := self._never_fits(self.book.catalog.models[name]):
                 m.refuse_all(name, Reason.NEVER_FITS, detail=why, retry_after=None)
         for name in [n for n, (wish, _) in self.book.wishes.items() if self._pointless(wish, n)]:
             del self.book.wishes[name]
+
+    def _pin(self) -> None:
+        """Which of the pinned models can ever fit."""
+        models = self.book.catalog.models
+        self.book.placed.clear()
+        self.book.pins = pins = tuple(s.name for s in models.values() if s.terms.stay.pinned)
+        self.book.pins = tuple(n for n in pins if placement.never_fits(self.book, models[n]) is None)
+        self.book.placed.clear()  # what loads alone takes all but what the pinned ones keep
 
     def _least(self) -> dict[str, int]:
         specs = self.book.catalog.models.values()

@@ -137,8 +137,8 @@ class Alias:
 class Rules:
     """The ``scheduling`` section. Seconds, and places in the queue of all models together."""
 
-    patience: float = 30.0
-    linger: float = 2.0
+    patience: float = 60.0
+    linger: float = 20.0
     queue: int = 256
     wait: float | None = 600.0
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Protocol
 
-from swapd.core.engine import RunId, State
+from swapd.core.engine import RunId
 from swapd.core.need import RAM, Need, Reading, is_memory
 from swapd.core.spec import Cost, Launch
 
@@ -34,12 +34,8 @@ class Holder(Protocol):
         """What is reckoned for it."""
 
     @property
-    def state(self) -> State:
-        """Of its run."""
-
-    @property
-    def since(self) -> float:
-        """When it came into this state."""
+    def loaded(self) -> float:
+        """When it was; infinity while it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +105,7 @@ class Stock:
         total = 0
         for engine in living:
             told = reading.taken.get(engine.run, {}).get(name)
-            loading = engine.state is State.STARTING or engine.since > reading.at
-            if told is None and engine.cost.get(name) and loading:
+            if told is None and engine.cost.get(name) and engine.loaded > reading.at:
                 return None
             total += engine.cost.get(name, 0) if told is None else told
         return total

@@ -27,8 +27,8 @@ BRAINS: Mapping[str, Callable[[], Brain]] = {"swapd": Scheduler, **POLICIES}
 """Policy -> a new brain of it; swapd's own first."""
 UNSEEN_LOAD = 5.0
 """Seconds that a load is taken to last where the trace holds none of the model."""
-RULES = Rules(patience=60.0, linger=30.0)
-"""What ``scheduling`` says where nobody wrote it; a test compares it with the config's defaults."""
+RULES = Rules()
+"""What ``scheduling`` says where nobody wrote it."""
 HOUR = 3600.0
 
 

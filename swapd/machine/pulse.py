@@ -9,7 +9,7 @@ from swapd.core.need import RAM, Reading
 from swapd.core.spec import Cost
 from swapd.core.stock import MOST_OF_IT, SETTLE
 
-AFTER_AN_EXIT, LOADING, RUNNING, IDLE = 0.05, 0.25, 5.0, 30.0
+AFTER_AN_EXIT, LOADING, RUNNING, IDLE = 0.05, 0.25, 10.0, 30.0
 """Seconds between two readings."""
 
 

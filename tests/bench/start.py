@@ -22,7 +22,7 @@ ROUNDS = 5
 def config(models: int) -> str:
     """A config of so many described models, each with an alias."""
     entries = (f"  m{i}: {{path: /srv/m{i}.gguf, context: 4096, aliases: [a{i}]}}" for i in range(models))
-    return "listen: 127.0.0.1:0\nmodels:\n" + "\n".join(entries) + "\n"
+    return "listen: 127.0.0.1:0\nstate_dir: state\nmodels:\n" + "\n".join(entries) + "\n"
 
 
 def once(path: Path) -> tuple[float, float]:

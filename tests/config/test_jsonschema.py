@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from swapd.config import json_schema
+from swapd.config.jsonschema import json_schema
 from tests.config.test_walk import CASES
 
 SCHEMA = json_schema()

@@ -120,7 +120,7 @@ class NaiveBook:
                     self._reckon()
             case fact.MachineRead(reading):
                 lives = self.lives.values()
-                loads = {life.run: life.endpoint is None and not life.leaving for life in lives}
+                loads = {life.run: life.endpoint is None or life.ready > reading.at for life in lives}
                 self.memory.read(reading, {life.run: (life.way.cost, loads[life.run]) for life in lives})
             case fact.LoadWished(name) | fact.UnloadWished(name):
                 if (found := self.catalog.resolve(name)) and not self.closings:

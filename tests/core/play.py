@@ -40,6 +40,7 @@ def catalog(
 ) -> Catalog:
     """Models by spec, or by name alone."""
     specs = [model(m) if isinstance(m, str) else m for m in models]
+    rules = {"patience": 30.0, "linger": 2.0} | rules
     names = {alias: Alias(alias, target) for alias, target in (aliases or {}).items()}
     return Catalog({spec.name: spec for spec in specs}, names, budget, Rules(**rules))
 
