@@ -12,13 +12,12 @@ import click
 from swapd.cli.console import Bit, Console, stdout
 from swapd.cli.serve import read
 from swapd.cli.target import config_option, json_option
+from swapd.cli.weighed import Verdict, weigh
 from swapd.cli.words import age, quantity, several
 from swapd.config import Loaded
 from swapd.core.spec import Catalog, Spec
 from swapd.engines.binaries import find_binary
 from swapd.engines.resolve import resolve, threads
-from swapd.machine.estimate import estimate
-from swapd.machine.gguf import BadGguf
 
 PORT = "<port>"
 """Stands for the port, which is picked when the engine starts."""
@@ -35,7 +34,9 @@ def verb(ctx: click.Context, config: str | None, strict: bool, as_json: bool) ->
     A missing model file or engine is only a warning: the daemon serves the rest.
     """
     path, loaded = read(config)
-    models = describe(loaded.catalog) if loaded.catalog is not None and not loaded.problems else []
+    models = []
+    if loaded.catalog is not None and loaded.settings is not None and not loaded.problems:
+        models = describe(loaded.catalog, loaded.settings.state_dir)
     if as_json:
         stdout().json(as_data(loaded, models))
     else:
@@ -45,40 +46,33 @@ def verb(ctx: click.Context, config: str | None, strict: bool, as_json: bool) ->
     ctx.exit(1 if strict and loaded.warnings else 0)
 
 
-def describe(catalog: Catalog) -> list[dict[str, Any]]:
+def describe(catalog: Catalog, state_dir: str) -> list[dict[str, Any]]:
     """Each model as data; ``command`` is the argv with everything resolved but the port."""
+    verdicts = weigh(catalog, state_dir)
     aliases: dict[str, list[str]] = {name: [] for name in catalog.models}
     for alias in catalog.aliases.values():
         aliases[alias.model].append(alias.name)
     binary = find_binary(os.environ) or "llama-server"
     values = {"binary": binary, "host": "127.0.0.1", "port": PORT, "threads": str(threads())}
-    return [_model(spec, aliases[name], values) for name, spec in catalog.models.items()]
+    return [_model(spec, aliases[name], values, verdicts[name]) for name, spec in catalog.models.items()]
 
 
-def _model(spec: Spec, aliases: list[str], values: dict[str, str]) -> dict[str, Any]:
+def _model(spec: Spec, aliases: list[str], values: dict[str, str], verdict: Verdict) -> dict[str, Any]:
     stay = spec.terms.stay
     return {
         "name": spec.name,
         "aliases": aliases,
         "command": list(resolve(spec.launch, values)),
         "needs": dict(spec.terms.cost),
-        "memory": _memory(spec.launch.argv),
+        "memory": str(verdict),
+        "cost": dict(verdict.cost),
+        "source": verdict.need.source.name.lower(),
+        "never_fits": verdict.never,
         "ttl": None if stay.pinned else stay.ttl,
         "concurrency": spec.terms.concurrency,
         "pinned": stay.pinned,
         "preload": stay.preload or stay.pinned,
     }
-
-
-def _memory(argv: tuple[str, ...]) -> str | None:
-    """What the model will take, told from its file's header; or why that cannot be told."""
-    try:
-        found = estimate(argv)
-    except OSError:
-        return None  # missing: there is a warning already
-    except BadGguf as error:
-        return str(error)
-    return f"about {found}" if found is not None else None
 
 
 def as_data(loaded: Loaded, models: list[dict[str, Any]]) -> dict[str, Any]:
@@ -130,4 +124,6 @@ def _show_model(console: Console, model: dict[str, Any]) -> None:
     for name, fact in facts.items():
         if fact:
             console.copyable(Bit(f"  {name:<9}", "dim"), Bit(fact))
+    if model["never_fits"]:
+        console.copyable(Bit("  warning  ", "yellow"), Bit(f"it can never fit: {model['never_fits']}"))
     console.line()

@@ -114,13 +114,14 @@ class Scheduler:
         refusal = self._unwelcome(event.model, found[0] if found else None)
         if refusal is not None or found is None:
             assert refusal is not None
-            return m.refuse(event.ticket, refusal)
+            m.refuse(event.ticket, refusal)
+            return
         spec = found[0]
         self.book.rested.discard(spec.name)
         self.book.habits.asked(event.client, spec.name, m.now)
         self.book.shares.came(event.client, m.now)
-        waiting = Waiting(event.ticket, spec.name, event.client, m.now)
-        self.book.queue.add(waiting, lead=policy.head_start(self.book, spec.name))
+        lead = policy.head_start(self.book, spec.name)
+        self.book.queue.add(Waiting(event.ticket, spec.name, event.client, m.now), lead)
 
     def _unwelcome(self, name: str, spec: Spec | None) -> Refusal | None:
         if self.book.closing:

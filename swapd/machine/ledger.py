@@ -140,6 +140,16 @@ class Ledger:
         ledger_file.sweep(path)
         return cls(path, entries, warn)
 
+    @classmethod
+    def peek(cls, folder: Path) -> Ledger:
+        """What ``folder`` has, only to be looked at: nothing is made, set aside or saved."""
+        path = folder / NAME
+        try:
+            entries = _sound(ledger_file.read(path), path, lambda _: None)
+        except (FileNotFoundError, ledger_file.Unreadable):
+            entries = {}
+        return cls(None, entries, lambda _: None)
+
     def recall(self, key: str, devices: tuple[str, ...] = ()) -> Entry | None:
         """What is known of the launch with this fingerprint on these devices, in whatever order they are named."""
         return self._entries.get(_label(key, devices))

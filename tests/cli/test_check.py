@@ -13,6 +13,7 @@ import pytest
 
 from swapd import __version__
 from swapd.cli import ALSO, VERBS, main
+from swapd.cli.tiny_model import write_chat
 from swapd.engines.resolve import threads
 
 ROOT = Path(__file__).parent.parent.parent
@@ -56,10 +57,11 @@ async def test_a_good_config_shows_each_models_resolved_command_line(config, swa
     assert command[-2:] == ["--grammar", "it's a test"]
     assert " --port <port> " in lines[1]
     assert lines[2:4] == ["  aliases  gpt-4o, fast", "  needs    engines 1"]
-    assert lines[4].startswith("  memory   cannot read ")  # the test's model is a file of four bytes
+    assert lines[4].startswith("  memory   not known yet: cannot read ")  # four bytes
     assert lines[5] == "  ttl      30m"
     assert lines[8].endswith("--publish '127.0.0.1:<port>:80' --port <port>")
-    assert lines[10] == "  ttl      pinned"
+    assert lines[10].startswith("  memory   not known yet: the command names no model file")
+    assert lines[11] == "  ttl      pinned"
     assert lines[-1] == f"{config} is good: 2 models, 2 aliases"
 
 
@@ -153,3 +155,19 @@ def test_help_loads_no_verb_and_none_of_their_libraries():
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=environ, timeout=20)
     assert done.stderr == "[]\n"
     assert "  serve     Run the daemon.\n" in done.stdout
+
+
+async def test_what_each_model_takes_is_told_with_its_source_and_what_can_never_fit_is_marked(tmp_path, swapd):
+    write_chat(tmp_path / "small.gguf")
+    state = f"state_dir: {tmp_path}/state\n"
+    huge = f"  huge: {{path: {tmp_path}/small.gguf, needs: {{ram: 900GiB}}}}\n"
+    models = f"models:\n  small: {{path: {tmp_path}/small.gguf, context: 512}}\n{huge}"
+    (tmp_path / "swapd.yaml").write_text(state + "budget: {ram: 2GiB}\n" + models)
+    done = await swapd("check", "-c", str(tmp_path / "swapd.yaml"), "--json")
+    small, huge = json.loads(done.stdout)["models"]
+    assert (small["source"], small["never_fits"]) == ("header", None)
+    assert 0 < small["cost"]["ram"] < 1 << 30
+    assert "MiB of ram, estimated from the file (" in small["memory"]
+    assert (huge["source"], huge["cost"]) == ("operator", {"ram": 900 << 30})
+    assert "it needs 900.0 GiB of ram, the budget has 2048 MiB" in huge["never_fits"]
+    assert not (tmp_path / "state").exists()  # to check is to look

@@ -9,7 +9,7 @@ from swapd.core.engine import Endpoint, RunId
 from swapd.core.need import Need, Source, Way
 from swapd.core.refusal import Exit, Reason, Refusal
 from swapd.core.scheduler import Scheduler
-from swapd.core.spec import Alias, Catalog, Launch
+from swapd.core.spec import Alias, Catalog, Launch, Rules
 from swapd.core.told import Story, Told
 from tests.core.play import model
 
@@ -23,7 +23,9 @@ class Teller:
     def __init__(self, *names: str) -> None:
         self.scheduler, self.story, self.told, self.now = Scheduler(), Story(), [], 0.0
         specs = {name: model(name) for name in names}
-        self.hears(fact.CatalogChanged(Catalog(specs, {"x": Alias("x", "b")}, {"engines": 1})))
+        self.hears(
+            fact.CatalogChanged(Catalog(specs, {"x": Alias("x", "b")}, {"engines": 1}, Rules(patience=30.0)))
+        )
 
     def hears(self, *events: fact.Event, after: float = 0.0) -> Teller:
         self.now += after
