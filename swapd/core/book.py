@@ -167,6 +167,10 @@ class Book:
     """Whether every engine was compared with the catalog of today."""
     placed: dict[str, tuple[Way, ...] | None] = field(default_factory=dict)
     """The models' ways as far as they were asked for, since the last news of budgets or needs."""
+    untold: set[str] = field(default_factory=set)
+    """Models whose need is not told."""
+    never: dict[str, str | None] = field(default_factory=dict)
+    """Why a model can never fit, as far as it was asked, since then too."""
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     """What the last walk found about each model that is wanted and not up, as far as it came."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import assert_never
 
-from swapd.core import placement, policy
+from swapd.core import policy, refit
 from swapd.core.book import Book, Engine, Wish
 from swapd.core.commands import Cause, Command, Note, Why
 from swapd.core.deadlines import deadlines
@@ -34,7 +34,7 @@ from swapd.core.moves import LAST_DRAIN, Moves
 from swapd.core.queue import Waiting
 from swapd.core.refusal import Exit, Reason, Refusal
 from swapd.core.settle import settle
-from swapd.core.spec import Catalog, Spec
+from swapd.core.spec import Spec
 from swapd.core.view import View, look
 
 
@@ -45,8 +45,6 @@ class Scheduler:
         self.book = Book()
         self._jitter = jitter
         self._now = 0.0
-        self._never: dict[str, str | None] = {}
-        """Why a model can never fit, as far as it was asked since the last catalog."""
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """Take one fact at the monotonic second ``now``; returns the orders, in order."""
@@ -88,7 +86,7 @@ class Scheduler:
             case EngineExited(run, end):
                 self._exited(run, end, m)
             case CatalogChanged(catalog):
-                self._changed(catalog, m)
+                refit.changed(m, catalog)
             case LoadWished(model):
                 self._load(model, m)
             case UnloadWished(model):
@@ -96,7 +94,7 @@ class Scheduler:
             case Closing():
                 self._closing(m)
             case Weighed():
-                self._weighed(event, m)
+                refit.weighed(m, event)
             case MachineRead(reading):
                 self.book.stock.read(reading, self.book.running())
             case Ticked():
@@ -128,18 +126,13 @@ class Scheduler:
             return Refusal(Reason.CLOSING, name, retry_after=5.0)
         if spec is None:
             return Refusal(Reason.UNKNOWN_MODEL, name, detail=self.book.catalog.near(name))
-        if why := self._never_fits(spec):
+        if why := refit.never_fits(self.book, spec):
             return Refusal(Reason.NEVER_FITS, spec.name, detail=why)
         limit = self.book.catalog.rules.queue
         if len(self.book.queue) >= limit and not self._has_slot(spec.name):
             full = f"{limit} requests wait already (scheduling.queue)"
             return Refusal(Reason.QUEUE_FULL, spec.name, None, 1.0, full)
         return None
-
-    def _never_fits(self, spec: Spec) -> str | None:
-        if spec.name not in self._never:
-            self._never[spec.name] = placement.never_fits(self.book, spec)
-        return self._never[spec.name]
 
     def _has_slot(self, model: str) -> bool:
         engine = self.book.engines.get(model)
@@ -161,80 +154,6 @@ class Scheduler:
             m.refuse_all(run.model, Reason.START_FAILED, end)
         m.exited(engine, end)
 
-    def _changed(self, catalog: Catalog, m: Moves) -> None:
-        old, self.book.catalog, self.book.suited = self.book.catalog, catalog, False
-        self._pin()
-        for name, spec in catalog.models.items():
-            before = old.models.get(name)
-            if before is None or before.launch != spec.launch:
-                m.forgive(name)
-                if spec.terms.stay.preload and not spec.terms.stay.pinned:
-                    self.book.wishes[name] = (Wish.PRELOAD, m.now)
-            engine = self.book.engines.get(name)
-            if engine is not None and not engine.leaving:
-                engine.spec = Spec(name, engine.spec.launch, spec.terms)
-                self._reckon(engine)
-        for name in [name for name in self.book.queue.models() if name not in catalog.models]:
-            m.refuse_all(name, Reason.MODEL_REMOVED)
-        self.book.rested &= catalog.models.keys()
-        self._refit(m)
-
-    def _weighed(self, event: Weighed, m: Moves) -> None:
-        """What a model takes is known, or known better: of a living engine too."""
-        spec = self.book.catalog.models.get(event.model)
-        if spec is None or spec.launch != event.launch:
-            return
-        self.book.stock.needs[event.model] = (event.launch, event.need)
-        self.book.placed.clear()
-        history = self.book.recall(event.model)
-        if event.need.load is not None and not history.runs:
-            history.load, history.measured = max(event.need.load, 0.001), True
-        engine = self.book.engines.get(event.model)
-        if engine is not None and not engine.leaving and engine.spec.launch == event.launch:
-            self._reckon(engine)
-        self._refit(m)
-
-    def _reckon(self, engine: Engine) -> None:
-        """What a living engine takes, as it is known today. More than there is would make no room: it has it."""
-        found = placement.like(placement.ways(self.book, engine.spec) or (), engine.way.devices)
-        if found is not None:
-            engine.way = found
-
-    def _refit(self, m: Moves) -> None:
-        """Costs or budgets changed: what can never fit is refused, and wishes for it are dropped."""
-        self._never.clear()
-        self._pin()
-        self.book.least = self._least()
-        for name in self.book.queue.models():
-            if why := self._never_fits(self.book.catalog.models[name]):
-                m.refuse_all(name, Reason.NEVER_FITS, detail=why, retry_after=None)
-        for name in [n for n, (wish, _) in self.book.wishes.items() if self._pointless(wish, n)]:
-            del self.book.wishes[name]
-
-    def _pin(self) -> None:
-        """Which of the pinned models can ever fit."""
-        models = self.book.catalog.models
-        self.book.placed.clear()
-        self.book.pins = pins = tuple(s.name for s in models.values() if s.terms.stay.pinned)
-        self.book.pins = tuple(n for n in pins if placement.never_fits(self.book, models[n]) is None)
-        self.book.placed.clear()  # what loads alone takes all but what the pinned ones keep
-
-    def _least(self) -> dict[str, int]:
-        specs = self.book.catalog.models.values()
-        known = all(placement.is_told(self.book, spec) for spec in specs)
-        costs = [way.cost for spec in specs for way in placement.ways(self.book, spec) or ()]
-        return {
-            name: min((cost.get(name, 0) for cost in costs), default=0) if known else 0
-            for name in self.book.catalog.budget
-        }
-
-    def _pointless(self, wish: Wish, name: str) -> bool:
-        """Whether the catalog of today has no model, or no room, or no reason for this wish."""
-        spec = self.book.catalog.models.get(name)
-        if spec is None or self._never_fits(spec) is not None:
-            return True
-        return wish is Wish.PINNED and not spec.terms.stay.pinned
-
     def _load(self, model: str, m: Moves) -> None:
         found = self.book.catalog.resolve(model)
         if found is None or self.book.closing:
@@ -244,7 +163,7 @@ class Scheduler:
         self.book.rested.discard(spec.name)
         engine = self.book.engines.get(spec.name)
         up = engine is not None and engine.state is State.READY
-        if not up and self._never_fits(spec) is None:
+        if not up and refit.never_fits(self.book, spec) is None:
             self.book.wishes[spec.name] = (Wish.LOAD, m.now)
 
     def _unload(self, model: str, m: Moves) -> None:

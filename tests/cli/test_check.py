@@ -158,7 +158,7 @@ def test_help_loads_no_verb_and_none_of_their_libraries():
 
 
 async def test_what_each_model_takes_is_told_with_its_source_and_what_can_never_fit_is_marked(tmp_path, swapd):
-    write_chat(tmp_path / "small.gguf")
+    write_chat(tmp_path / "small.gguf", "x")
     state = f"state_dir: {tmp_path}/state\n"
     huge = f"  huge: {{path: {tmp_path}/small.gguf, needs: {{ram: 900GiB}}}}\n"
     models = f"models:\n  small: {{path: {tmp_path}/small.gguf, context: 512}}\n{huge}"

@@ -1,0 +1,125 @@
+"""A new catalog, or a need better known: what follows for engines, pins, wishes and those who wait."""
+
+from __future__ import annotations
+
+from swapd.core import placement
+from swapd.core.book import Book, Engine, Wish
+from swapd.core.events import Weighed
+from swapd.core.moves import Moves
+from swapd.core.refusal import Reason
+from swapd.core.spec import Catalog, Spec
+
+
+def never_fits(book: Book, spec: Spec) -> str | None:
+    """``placement.never_fits``, kept until budgets or needs change."""
+    if spec.name not in book.never:
+        book.never[spec.name] = placement.never_fits(book, spec)
+    return book.never[spec.name]
+
+
+def changed(m: Moves, catalog: Catalog) -> None:
+    """The operator's config, or what the meters found for it."""
+    book = m.book
+    old, book.catalog, book.suited = book.catalog, catalog, False
+    _pin(book)
+    for name, spec in catalog.models.items():
+        before = old.models.get(name)
+        if before is None or before.launch != spec.launch:
+            m.forgive(name)
+            if spec.terms.stay.preload and not spec.terms.stay.pinned:
+                book.wishes[name] = (Wish.PRELOAD, m.now)
+        engine = book.engines.get(name)
+        if engine is not None and not engine.leaving:
+            engine.spec = Spec(name, engine.spec.launch, spec.terms)
+            _reckon(book, engine)
+    for name in [name for name in book.queue.models() if name not in catalog.models]:
+        m.refuse_all(name, Reason.MODEL_REMOVED)
+    book.rested &= catalog.models.keys()
+    _refit(m)
+
+
+def weighed(m: Moves, event: Weighed) -> None:
+    """What a model takes is known, or known better: of a living engine too."""
+    book = m.book
+    spec = book.catalog.models.get(event.model)
+    if spec is None or spec.launch != event.launch:
+        return
+    book.stock.needs[event.model] = (event.launch, event.need)
+    book.placed.pop(event.model, None)
+    history = book.recall(event.model)
+    if event.need.load is not None and not history.runs:
+        history.load, history.measured = max(event.need.load, 0.001), True
+    engine = book.engines.get(event.model)
+    if engine is not None and not engine.leaving and engine.spec.launch == event.launch:
+        _reckon(book, engine)
+    if spec.terms.stay.pinned:
+        _refit(m)  # it keeps more or less from all the others
+    else:
+        _refit_one(m, spec)
+
+
+def _reckon(book: Book, engine: Engine) -> None:
+    """What a living engine takes, as it is known today. More than there is would make no room: it has it."""
+    found = placement.like(placement.ways(book, engine.spec) or (), engine.way.devices)
+    if found is not None:
+        engine.way = found
+
+
+def _refit(m: Moves) -> None:
+    """Costs or budgets changed: what can never fit is refused, and wishes for it are dropped."""
+    book = m.book
+    book.never.clear()
+    _pin(book)
+    models = book.catalog.models
+    book.untold = {name for name, spec in models.items() if not placement.is_told(book, spec)}
+    book.least = _least(book)
+    for name in book.queue.models():
+        _refuse_what_never_fits(m, models[name])
+    for name in [n for n, (wish, _) in book.wishes.items() if _pointless(book, wish, n)]:
+        del book.wishes[name]
+
+
+def _refit_one(m: Moves, spec: Spec) -> None:
+    """The same where only one model's cost changed, so that a thousand of them can be told one after the other."""
+    book = m.book
+    book.never.pop(spec.name, None)
+    _refuse_what_never_fits(m, spec)
+    wish = book.wishes.get(spec.name)
+    if wish is not None and _pointless(book, wish[0], spec.name):
+        del book.wishes[spec.name]
+    if spec.name in book.untold and placement.is_told(book, spec):
+        book.untold.discard(spec.name)
+        book.least = _least(book) if not book.untold else book.least
+    elif not book.untold:
+        costs = [way.cost for way in placement.ways(book, spec) or ()]
+        book.least = {n: min(amount, *(cost.get(n, 0) for cost in costs)) for n, amount in book.least.items()}
+
+
+def _refuse_what_never_fits(m: Moves, spec: Spec) -> None:
+    if m.book.queue.count(spec.name) and (why := never_fits(m.book, spec)):
+        m.refuse_all(spec.name, Reason.NEVER_FITS, detail=why, retry_after=None)
+
+
+def _pin(book: Book) -> None:
+    """Which of the pinned models can ever fit."""
+    models = book.catalog.models
+    book.placed.clear()
+    book.pins = pins = tuple(s.name for s in models.values() if s.terms.stay.pinned)
+    book.pins = tuple(n for n in pins if placement.never_fits(book, models[n]) is None)
+    book.placed.clear()  # what loads alone takes all but what the pinned ones keep
+
+
+def _least(book: Book) -> dict[str, int]:
+    """What even the most modest model takes; nothing, while any of them may yet turn out to take nothing."""
+    if book.untold:
+        return dict.fromkeys(book.catalog.budget, 0)
+    costs = [way.cost for spec in book.catalog.models.values() for way in placement.ways(book, spec) or ()]
+    return {name: min((cost.get(name, 0) for cost in costs), default=0) for name in book.catalog.budget}
+
+
+def _pointless(book: Book, wish: Wish, name: str) -> bool:
+    """Whether the catalog of today has no model, or no room, or no reason for this wish."""
+    spec = book.catalog.models.get(name)
+    if spec is None or never_fits(book, spec) is not None:
+        return True
+    return wish is Wish.PINNED and not spec.terms.stay.pinned
