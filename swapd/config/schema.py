@@ -136,7 +136,7 @@ class Log(Keys, frozen=True):
 class Scheduling(Keys, frozen=True):
     """Patience and places."""
 
-    patience: kinds.Duration = 60.0
+    patience: kinds.Duration = 65.0
     linger: kinds.Duration = 20.0
     queue: kinds.Whole = 256
     wait: kinds.Never | None = 600.0

@@ -137,7 +137,7 @@ class Alias:
 class Rules:
     """The ``scheduling`` section. Seconds, and places in the queue of all models together."""
 
-    patience: float = 60.0
+    patience: float = 65.0
     linger: float = 20.0
     queue: int = 256
     wait: float | None = 600.0

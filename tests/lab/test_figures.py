@@ -1,4 +1,4 @@
-"""The figures that the policy was made for, on the mix: loose here, exact in ``python -m tests.bench.lab``."""
+"""The figures that the policy was made for, on the mix; ``python -m tests.bench.lab`` prints them all."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def part(figure: str) -> float:
 
 
 def test_the_same_crowd_is_served_sooner_with_far_fewer_loads():
-    assert part("loads") <= 0.60
-    assert part("mean") <= 0.70
-    assert part("p95") <= 1.10
-    assert part("served") >= 1.1
+    assert part("loads") <= 0.55
+    assert part("mean") <= 0.65
+    assert part("p95") <= 1.05
+    assert part("served") >= 1.15
 
 
 def test_loads_stay_near_the_least_that_any_policy_could_do_with():
-    assert figures("swapd")["bound"]["ratio"] <= 2.4
+    assert figures("swapd")["bound"]["ratio"] <= 2.2
     assert figures("fifo", 4)["bound"]["ratio"] >= 3.0
 
 
