@@ -18,6 +18,7 @@ import msgspec
 from swapd.core.commands import Command
 from swapd.core.events import Event
 from swapd.core.settings import LogSettings
+from swapd.core.text import printable
 from swapd.core.told import Story
 
 log = logging.getLogger("swapd")
@@ -62,7 +63,7 @@ def _formatter(style: str, environ: Mapping[str, str], stream: IO[str]) -> loggi
         return _Json()
     if style == "auto" and _is_journal(environ, stream):
         return _Journald()
-    return logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", datefmt="%Y-%m-%d %H:%M:%S")
+    return _Plain("%(asctime)s %(levelname)-7s %(message)s", datefmt="%Y-%m-%d %H:%M:%S")
 
 
 def _is_journal(environ: Mapping[str, str], stream: IO[str]) -> bool:
@@ -74,19 +75,24 @@ def _is_journal(environ: Mapping[str, str], stream: IO[str]) -> bool:
     return environ.get("JOURNAL_STREAM") == f"{info.st_dev}:{info.st_ino}"
 
 
+class _Plain(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "message": record.getMessage(),
+            "message": printable(record.getMessage()),
         }
         if record.exc_info:
-            line["error"] = self.formatException(record.exc_info)
+            line["error"] = printable(self.formatException(record.exc_info))
         return msgspec.json.encode(line).decode()
 
 
-class _Journald(logging.Formatter):
+class _Journald(_Plain):
     """``<6>text``: journald reads the priority off and stamps the time itself; each line needs the mark."""
 
     def format(self, record: logging.LogRecord) -> str:

@@ -98,7 +98,8 @@ def completed(catalog: Catalog, total: Cost) -> Catalog:
     """With the budget of the machine, where it is to be measured; what the operator gave wins."""
     if not catalog.measured:
         return catalog
-    return replace(catalog, budget={**without_reserve(total, catalog.reserve), **catalog.budget})
+    budget = {**without_reserve(total, catalog.reserve), **catalog.budget}
+    return replace(catalog, budget=budget, given=frozenset(catalog.budget))
 
 
 def _watched(loaded: Loaded) -> tuple[Path, ...]:

@@ -1,5 +1,7 @@
 """Data in, text out. On a terminal: colours, tables, things that move; in a pipe: plain lines, never cut.
 
+Whatever is shown may come from elsewhere (a client, a file, an engine): only our own styles reach the terminal bare.
+
 The only home of rich, which is imported when a terminal is there to show it.
 """
 
@@ -13,6 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+from swapd.core.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -75,8 +79,8 @@ class Console:
             self._plain("".join(bit.text for bit in bits))
 
     def text(self, text: str) -> None:
-        """Text exactly as it is: somebody else's lines."""
-        self._out.write(text)
+        """Somebody else's lines, as they are but for controls."""
+        self._out.write(printable(text))
         self._out.flush()
 
     def json(self, value: Any) -> None:
@@ -88,7 +92,7 @@ class Console:
         if self.terminal:
             self.rich.print(self._rich_table(table))
             return
-        rows = [table.columns, *([bit.text or "-" for bit in row] for row in table.rows)]
+        rows = [table.columns, *([printable(bit.text) or "-" for bit in row] for row in table.rows)]
         widths = [max(len(row[n]) for row in rows) for n in range(len(table.columns))]
         for row in rows:
             cells = [
@@ -133,7 +137,7 @@ class Console:
         from rich.progress import BarColumn, DownloadColumn, Progress  # noqa: PLC0415
 
         with Progress("{task.description}", BarColumn(), DownloadColumn(), console=self.rich) as progress:
-            task = progress.add_task(text, total=total)
+            task = progress.add_task(printable(text), total=total)
             yield lambda step: progress.advance(task, step)
 
     @property
@@ -148,7 +152,7 @@ class Console:
         return self._rich
 
     def _plain(self, text: str) -> None:
-        print(text, file=self._out, flush=True)
+        print(printable(text), file=self._out, flush=True)
 
     def _render(self, lines: Sequence[Line]) -> Group:
         from rich.console import Group  # noqa: PLC0415
@@ -162,7 +166,7 @@ class Console:
     def _text(self, bits: Sequence[Bit]) -> Text:
         from rich.text import Text  # noqa: PLC0415
 
-        return Text.assemble(*bits)
+        return Text.assemble(*(Bit(printable(bit.text), bit.style) for bit in bits))
 
     def _rich_table(self, table: Table) -> Any:
         from rich.table import Table as RichTable  # noqa: PLC0415

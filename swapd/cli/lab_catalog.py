@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from swapd.cli.weighed import Verdict
 from swapd.cli.words import quantity
-from swapd.core.need import RAM, Need, is_memory
+from swapd.core.need import RAM, is_memory
 from swapd.core.spec import Catalog, Cost, Spec
-from swapd.core.stock import without_reserve
-from swapd.machine.needs import Devices, with_operator
+from swapd.reload import completed
 
-Weigh = Callable[[Sequence[str], Devices, bool], Need]
-"""``machine.needs.weigh``."""
+Weigh = Callable[[Catalog], Mapping[str, Verdict]]
+"""``cli.weighed.weigh``, with the ledger of the config."""
 
 
 def weighed(catalog: Catalog, total: Callable[[], Mapping[str, int]], weigh: Weigh) -> tuple[Catalog, list[str]]:
@@ -21,27 +21,19 @@ def weighed(catalog: Catalog, total: Callable[[], Mapping[str, int]], weigh: Wei
     ``total`` reads what the machine has (bytes), if the config leaves the budget to it. A need that only a run
     would tell counts as nothing.
     """
-    budget = dict(catalog.budget)
     notes = []
     if catalog.measured:
-        budget = without_reserve(total(), catalog.reserve) | budget
-        notes.append(f"budget: {', '.join(f'{name} {quantity(amount)}' for name, amount in budget.items())}")
-    memory = [name for name in budget if is_memory(name)]
+        catalog = replace(completed(catalog, total()), measured=False)
+        notes.append(f"budget: {', '.join(f'{name} {quantity(amount)}' for name, amount in catalog.budget.items())}")
+    memory = [name for name in catalog.budget if is_memory(name)]
     if not memory:
         return catalog, notes
-    devices = [(name, budget[name]) for name in memory if name != RAM]
-    costs = {name: _cost(spec, devices, weigh) for name, spec in catalog.models.items()}
+    costs = {name: verdict.cost if verdict.need.ways else None for name, verdict in weigh(catalog).items()}
     if free := [name for name, cost in costs.items() if cost is None]:
         notes.append(f"memory not budgeted for {', '.join(free)}: only a run would tell; give their `needs`")
-    models = {name: _with(spec, costs[name] or {memory[0]: 0}) for name, spec in catalog.models.items()}
-    return replace(catalog, models=models, budget=budget, measured=False), notes
-
-
-def _cost(spec: Spec, devices: Devices, weigh: Weigh) -> Cost | None:
-    """What the model takes where it would go first; None if that cannot be told."""
-    argv = spec.launch.argv
-    need = with_operator(weigh(argv, devices, "${device}" in argv), spec.terms.cost)
-    return need.ways[0].cost if need.ways else None
+    nothing = {RAM if RAM in memory else memory[0]: 0}
+    models = {name: _with(spec, costs[name] or nothing) for name, spec in catalog.models.items()}
+    return replace(catalog, models=models), notes
 
 
 def _with(spec: Spec, cost: Cost) -> Spec:

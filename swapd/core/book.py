@@ -163,6 +163,8 @@ class Book:
     """The pinned models that can ever fit."""
     least: Cost = field(default_factory=dict)
     """What even the most modest model takes of each resource."""
+    shrunk: bool = False
+    """Whether the budget may have become smaller than what runs."""
     suited: bool = False
     """Whether every engine was compared with the catalog of today."""
     placed: dict[str, tuple[Way, ...] | None] = field(default_factory=dict)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from swapd.core.book import Book, Engine
 from swapd.core.engine import State
@@ -95,42 +96,67 @@ def lingers(book: Book, engine: Engine, now: float) -> bool:
     """
     if now >= engine.idle_since + book.catalog.rules.linger:
         return False
-    rate = book.habits.rate(engine.run.model, now)
-    waiting = _waiting(book, engine.run.model, now)
-    if waiting is None:
-        return True
-    cost, cheapest = waiting
-    return rate * ((book.recall(engine.run.model).load + cheapest) / 2 + SWAP) > cost
+    crowd = _crowd(book, engine.run.model, now)
+    return crowd is None or _gain(book, engine, crowd, now)(now) > crowd.cost(now)
 
 
 def lingers_until(book: Book, engine: Engine, now: float) -> float:
     """When ``lingers`` turns false if nothing happens; in the past if it has. To a hundredth of a second."""
     ends = engine.idle_since + book.catalog.rules.linger
-    if not lingers(book, engine, now):
+    crowd = _crowd(book, engine.run.model, now)
+    if now >= ends or crowd is None:
+        return min(now, ends) if now >= ends else ends
+    gain = _gain(book, engine, crowd, now)
+    if gain(now) <= crowd.cost(now):
         return now
     early, late = now, ends
     while late - early > 0.01:
         middle = (early + late) / 2
-        early, late = (middle, late) if lingers(book, engine, middle) else (early, middle)
+        early, late = (middle, late) if gain(middle) > crowd.cost(middle) else (early, middle)
     return late
 
 
-def _waiting(book: Book, model: str, now: float) -> tuple[float, float] | None:
-    """What it costs a second to let the callers of all other models wait; and the load of the quickest of those.
+@dataclass(frozen=True, slots=True)
+class _Crowd:
+    """Those who wait for other models than one."""
 
-    None if nobody waits.
-    """
-    patience = max(book.catalog.rules.patience, 1e-3)
-    waits = [
-        (book.queue.waited(name, now), first.since, name) for name, first in book.queue.firsts() if name != model
-    ]
-    waits += [(now - since, since, name) for name, (_, since) in book.wishes.items() if name not in book.engines]
-    if not waits:
+    count: int
+    """Tickets and wishes."""
+    asked: float
+    """The sum of the moments at which they asked."""
+    first: float
+    patience: float
+    quickest: float
+    """Seconds: the shortest load among the models they wait for."""
+
+    def cost(self, now: float) -> float:
+        """What it costs a second to let them wait."""
+        waited, longest = self.count * now - self.asked, now - self.first
+        late = longest / self.patience
+        return YOUNG * self.count + OLD * waited / self.patience + LATE * late * late
+
+
+def _crowd(book: Book, model: str, now: float) -> _Crowd | None:
+    """None if nobody waits for another model."""
+    queue = book.queue
+    lines = [(name, first.since, queue.count(name)) for name, first in queue.firsts() if name != model]
+    wishes = [(name, since) for name, (_, since) in book.wishes.items() if name not in book.engines]
+    if not lines and not wishes:
         return None
-    waited, longest = sum(wait for wait, _, _ in waits), now - min(since for _, since, _ in waits)
-    count = sum(max(1, book.queue.count(name)) for _, _, name in waits)
-    cost = YOUNG * count + OLD * waited / patience + LATE * (longest / patience) ** 2
-    return cost, min(book.recall(name).load for _, _, name in waits)
+    count = sum(tickets for _, _, tickets in lines) + len(wishes)
+    waited = sum(queue.waited(name, now) for name, _, _ in lines) + sum(now - since for _, since in wishes)
+    first = min([since for _, since, _ in lines] + [since for _, since in wishes])
+    quickest = min(
+        book.recall(name).load for name in [*(name for name, _, _ in lines), *(name for name, _ in wishes)]
+    )
+    return _Crowd(count, count * now - waited, first, max(book.catalog.rules.patience, 1e-3), quickest)
+
+
+def _gain(book: Book, engine: Engine, crowd: _Crowd, now: float) -> Callable[[float], float]:
+    """What holding an idle engine gains a second, at any moment from now on."""
+    expected = book.habits.expected(engine.run.model, now)
+    swaps = (book.recall(engine.run.model).load + crowd.quickest) / 2 + SWAP
+    return lambda at: swaps * sum(one.rate(at) for one in expected)
 
 
 # -- victims -------------------------------------------------------------------------------------------------

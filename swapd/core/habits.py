@@ -6,7 +6,6 @@ to another model is not. Learned per client from its own requests; forgotten whe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import exp
 
@@ -53,6 +52,25 @@ class _Habit:
         return (self.went_on.get(model, 0.0) + guess) / weight, 1 - gone
 
 
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A client that was answered at ``since``: how likely it asks for one model next, or at all; its mean gap."""
+
+    chance: float
+    any_at_all: float
+    gap: float
+    since: float
+
+    def still(self, now: float) -> float:
+        """The chance of a longer pause. Pauses are taken to be exponential: most end soon, a few never."""
+        return exp(-(now - self.since) / self.gap)
+
+    def rate(self, now: float) -> float:
+        """Requests for the model a second."""
+        still = self.still(now)
+        return self.chance * still / self.gap / (self.any_at_all * still + 1 - self.any_at_all)
+
+
 @dataclass(slots=True)
 class Habits:
     """Of all clients. A client with any request under way is not waited for: it can do without a moment."""
@@ -89,15 +107,17 @@ class Habits:
 
     def rate(self, model: str, now: float) -> float:
         """How many requests for the model a second are to be expected now, of clients between two of them."""
-        return sum(rate for _, rate in self._rates(model, now))
+        return sum(expected.rate(now) for expected in self.expected(model, now))
 
-    def _rates(self, model: str, now: float) -> Iterator[tuple[str, float]]:
+    def expected(self, model: str, now: float) -> list[Expected]:
+        """The clients that may ask for the model next."""
+        found = []
         for client, (last, since) in reversed(self._idle.items()):
             if now - since >= HORIZON:
                 break  # the others have been away for longer
             habit = self._known.get(client) or _Habit()
             chance, any_at_all = habit.chance(model, last)
-            gap = max(habit.gap, 0.02)
-            still = exp(-(now - since) / gap)  # pauses are taken to be exponential: most end soon, a few never
-            if chance * still > SOON:
-                yield client, chance * still / gap / (any_at_all * still + 1 - any_at_all)
+            expected = Expected(chance, any_at_all, max(habit.gap, 0.02), since)
+            if chance * expected.still(now) > SOON:
+                found.append(expected)
+        return found

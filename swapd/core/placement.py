@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from swapd.core.book import Book
-from swapd.core.need import RAM, Way, is_memory
+from swapd.core.need import RAM, Need, Source, Way, is_memory
 from swapd.core.spec import Cost, Spec
 
 THREADS = "${threads}"
@@ -47,14 +47,31 @@ def _ways(book: Book, spec: Spec) -> tuple[Way, ...] | None:
         return (Way(given),)
     need = book.stock.need(spec.name, spec.launch)
     if need is not None and need.ways:
-        return tuple(Way({**way.cost, **given}, way.devices) for way in need.ways)
+        costs = [{**way.cost, **given} for way in need.ways]
+        if all(_never(book, spec, cost) for cost in costs):
+            costs = [{**_within(book, spec, need, way.cost), **given} for way in need.ways]
+        return tuple(Way(cost, way.devices) for cost, way in zip(costs, need.ways, strict=True))
     if any(is_memory(name) for name in given):
         return (Way(given),)
     if need is None:
         return None
     kept = pinned(book, spec)
     limits = book.stock.limits(book.catalog.budget)
-    return (Way({**{n: max(0, limits[n] - kept.get(n, 0)) for n in memory}, **given}),)
+    return (Way({**{n: max(1, limits[n] - kept.get(n, 0)) for n in memory}, **given}),)
+
+
+def _within(book: Book, spec: Spec, need: Need, cost: Cost) -> Cost:
+    """The cost, but no more than can be had where the rest is a guess, or was seen to work: then it loads alone.
+
+    A guess is an estimate's margin; seen to work is a model that outgrew a budget which nobody wrote.
+    """
+    kept, out = pinned(book, spec), dict(cost)
+    for name, amount in cost.items():
+        room = book.catalog.budget.get(name, amount) - kept.get(name, 0)
+        grown = need.source is Source.LEARNED and book.catalog.measured and name not in book.catalog.given
+        if 0 < room < amount and (grown or amount - need.margin <= room):
+            out[name] = room
+    return out
 
 
 def pinned(book: Book, beside: Spec) -> dict[str, int]:
@@ -64,10 +81,17 @@ def pinned(book: Book, beside: Spec) -> dict[str, int]:
         spec = book.catalog.models[name]
         if name == beside.name:
             continue
-        found = ways(book, spec) if is_told(book, spec) else None
-        for resource, amount in (found[0].cost if found else spec.terms.cost).items():
+        for resource, amount in _keeps(book, spec).items():
             kept[resource] = kept.get(resource, 0) + amount
     return kept
+
+
+def _keeps(book: Book, spec: Spec) -> Cost:
+    """What a pinned model takes: where it runs, else as it is placed best, as far as that is told."""
+    engine, need = book.engines.get(spec.name), book.stock.need(spec.name, spec.launch)
+    if engine is not None and not engine.resting:
+        return engine.cost
+    return {**(need.ways[0].cost if need is not None and need.ways else {}), **spec.terms.cost}
 
 
 def is_told(book: Book, spec: Spec) -> bool:
@@ -91,6 +115,10 @@ def _never(book: Book, spec: Spec, cost: Cost) -> str | None:
     budget, kept = book.catalog.budget, pinned(book, spec)
     for name, amount in cost.items():
         if name not in budget:
+            if amount and is_memory(name) and book.catalog.measured and RAM in budget:
+                there = ", ".join(other for other in budget if is_memory(other))
+                needs = f"it needs {told(name, amount)} of {name}"
+                return f"{needs}, and the machine has {there} only; see its needs and device"
             continue
         needs = f"it needs {told(name, amount)} of {name}, the budget has {told(name, budget[name])}"
         if amount > budget[name]:
@@ -143,5 +171,6 @@ def _on_cpu(book: Book, spec: Spec) -> tuple[Way, ...] | None:
 
 
 def like(found: tuple[Way, ...], devices: tuple[str, ...]) -> Way | None:
-    """The way on just these devices."""
-    return next((way for way in found if set(way.devices) == set(devices)), None)
+    """The way on just these devices; where the engine chose itself, the best there is."""
+    same = next((way for way in found if set(way.devices) == set(devices)), None)
+    return same if same is not None or devices or not found else found[0]

@@ -20,7 +20,7 @@ def never_fits(book: Book, spec: Spec) -> str | None:
 def changed(m: Moves, catalog: Catalog) -> None:
     """The operator's config, or what the meters found for it."""
     book = m.book
-    old, book.catalog, book.suited = book.catalog, catalog, False
+    old, book.catalog, book.suited, book.shrunk = book.catalog, catalog, False, True
     _pin(book)
     for name, spec in catalog.models.items():
         before = old.models.get(name)
@@ -102,10 +102,12 @@ def _refuse_what_never_fits(m: Moves, spec: Spec) -> None:
 
 def _pin(book: Book) -> None:
     """Which of the pinned models can ever fit."""
-    models = book.catalog.models
     book.placed.clear()
-    book.pins = pins = tuple(s.name for s in models.values() if s.terms.stay.pinned)
-    book.pins = tuple(n for n in pins if placement.never_fits(book, models[n]) is None)
+    book.pins = ()
+    for spec in book.catalog.models.values():  # in the order of the config: each beside those before it
+        if spec.terms.stay.pinned and placement.never_fits(book, spec) is None:
+            book.pins = (*book.pins, spec.name)
+            book.placed.clear()
     book.placed.clear()  # what loads alone takes all but what the pinned ones keep
 
 

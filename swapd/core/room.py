@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from swapd.core import eviction, placement, policy
 from swapd.core.book import Book, Engine, Wish, total
@@ -15,6 +16,10 @@ from swapd.core.spec import Cost
 from swapd.core.verdict import Stand, Verdict
 
 _WISHED = {Wish.LOAD: Cause.LOAD, Wish.PINNED: Cause.PINNED, Wish.PRELOAD: Cause.PRELOAD}
+
+
+MOST_PATIENT = 64
+"""So many models that are wanted and have patience left are looked at after each event; the others are behind."""
 
 
 class Room:
@@ -39,8 +44,9 @@ class Room:
 
     def make(self) -> dict[str, Hold]:
         """Walk; returns what is held."""
-        if any(left < 0 for left in self.soon.values()):
+        if self.book.shrunk and any(left < 0 for left in self.soon.values()):
             self._shed()
+        self.book.shrunk = False
         self.book.verdicts.clear()
         for name in [n for n in self.book.promised if not self.book.demanded(n)]:
             del self.book.promised[name]
@@ -53,9 +59,9 @@ class Room:
 
     def _walk(self, candidates: Iterator[Candidate], overdue: bool, preloads: bool) -> None:
         """Place them, until there is nothing left to give."""
-        while preloads or self._can_give(overdue):
-            candidate = next(candidates, None)
-            if candidate is None:
+        most = None if preloads or overdue else MOST_PATIENT
+        for candidate in islice(candidates, most):
+            if not preloads and not self._can_give(overdue):
                 return
             self._place(candidate)
 
@@ -112,7 +118,7 @@ class Room:
         short = placement.lacking(way.cost, self.soon)
         if chosen is None:
             self._say(candidate, self._blocked(short), tuple(self.held), short)
-            if candidate.overdue is not None and not self._strangers_hold(way.cost):
+            if candidate.overdue is not None and self._could_fit(candidate, way.cost):
                 self._reserve(way.cost)
         elif candidate.overdue is not None:
             self._say(candidate, Stand.HELD, _models(chosen), short)
@@ -131,9 +137,11 @@ class Room:
         clear = [(way, chosen) for way, chosen in options if chosen is not None]
         return clear[prices.index(min(prices))] if clear else options[0]
 
-    def _strangers_hold(self, cost: Cost) -> bool:
-        """Whether it would not fit even with all of ours gone."""
-        return not placement.fits(cost, self.book.stock.limits(self.book.catalog.budget))
+    def _could_fit(self, candidate: Candidate, cost: Cost) -> bool:
+        """Whether it would fit with all of ours gone that may go; else to keep room for it helps nobody."""
+        kept = placement.pinned(self.book, candidate.spec)
+        limits = self.book.stock.limits(self.book.catalog.budget)
+        return placement.fits(cost, {name: amount - kept.get(name, 0) for name, amount in limits.items()})
 
     def _blocked(self, short: Cost) -> Stand:
         """Nothing that may go would be enough: others come first, or strangers hold it."""

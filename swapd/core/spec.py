@@ -154,6 +154,8 @@ class Catalog:
     default_model: str | None = None
     measured: bool = False
     """Whether the daemon completes ``budget``, which is the operator's word, with what the meters find."""
+    given: frozenset[str] = frozenset()
+    """The resources of a measured budget whose amount the operator wrote."""
     reserve: int | None = None
     """Bytes kept free of each measured resource; None leaves that to the daemon's own rule."""
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Protocol
 
@@ -83,7 +83,8 @@ class Stock:
 
     def read(self, reading: Reading, engines: Iterable[Holder]) -> None:
         """Take in a look at the meters."""
-        self.reading = reading
+        stale = {n: g for n, g in self.reading.gauges.items() if n not in reading.gauges and n not in reading.lost}
+        self.reading = replace(reading, gauges={**stale, **reading.gauges})
         living = list(engines)
         for name, gauge in reading.gauges.items():
             awaited = sum(unseen.cost.get(name, 0) for unseen in self.unseen.values())

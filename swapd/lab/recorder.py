@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import stat
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from swapd.core.commands import Command, Grant, Refuse, Revoke, Spawn
 from swapd.core.engine import RunId
@@ -29,7 +32,11 @@ MOST_CLIENTS = 10_000
 """So many clients are told apart; all others are one."""
 GOODBYE = 5.0
 """Seconds that ``close`` waits for the disk."""
-_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+_APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_HEADER = re.compile(rb'\s*\{\s*"swapd_trace"\s*:')
+_BEGINNING = 4096
+"""Bytes within which a trace shows that it is one."""
+_FAILED = "cannot record the trace in '%s': %s; requests are served unrecorded until a restart"
 WITHDRAWN, CUT, DIED = "withdrawn", "cut", "engine_died"
 
 
@@ -157,7 +164,7 @@ class _Paper:
         if len(self._lines) < MOST:
             self._lines.append(text)
         else:
-            self._lose(f"{MOST} lines wait for the disk already")
+            self._lose(_FAILED, f"{MOST} lines wait for the disk already")
 
     def close(self) -> None:
         self._closing.set()
@@ -165,7 +172,12 @@ class _Paper:
 
     def _work(self) -> None:
         try:
-            with os.fdopen(os.open(self._path, _APPEND, 0o600), "ab") as file:
+            file = _opened(self._path)
+        except OSError as error:
+            self._lose("cannot record to %s: %s; name another file", error.strerror or str(error))
+            return
+        try:
+            with file:
                 if file.tell():
                     file.write(b"\n")  # what was there may end amidst a line; an empty one means nothing
                 going = True
@@ -175,11 +187,27 @@ class _Paper:
                         file.write(self._lines.popleft())
                     file.flush()
         except OSError as error:
-            self._lose(error.strerror or str(error))
+            self._lose(_FAILED, error.strerror or str(error))
 
-    def _lose(self, reason: str) -> None:
+    def _lose(self, told: str, reason: str) -> None:
         if not self._lost:
             self._lost = True
             self._lines.clear()
-            told = "cannot record the trace in '%s': %s; requests are served unrecorded until a restart"
             log.warning(told, self._path, reason)
+
+
+def _opened(path: Path) -> BinaryIO:
+    """The trace, to append to. Raises OSError also if it is a link, no regular file, or holds anything else."""
+    if path.is_symlink():
+        raise OSError("it is a symbolic link")
+    handle = os.open(path, _APPEND, 0o600)  # which refuses a link that was put there just now
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError("it is not a regular file")
+        begins = os.pread(handle, _BEGINNING, 0)
+        if begins and _HEADER.match(begins) is None:
+            raise OSError("it holds something that is not a trace")
+        return os.fdopen(handle, "ab")
+    except BaseException:
+        os.close(handle)
+        raise

@@ -7,8 +7,15 @@ from urllib.parse import unquote
 
 import msgspec
 
+from swapd.core.refusal import Reason, Refusal
 from swapd.core.spec import Catalog, Edits
-from swapd.web.errors import BAD_REQUEST, MODEL_REQUIRED, Problem
+from swapd.core.text import one_line
+from swapd.web.errors import BAD_REQUEST, MODEL_REQUIRED, Problem, of_refusal
+
+LONGEST_NAME = 200
+"""Characters. A longer name is nobody's, and not worth a place in queues, logs and events."""
+SHOWN = 60
+"""Characters of a name that is refused which its refusal shows."""
 
 
 class Peek(msgspec.Struct):
@@ -40,25 +47,26 @@ def wants_stream(body: bytes) -> bool:
 
 
 def name_of(found: Peek, query: Mapping[str, str], catalog: Catalog) -> str:
-    """The name asked for: body, then ``?model=``, then the config's default. Raises Problem (400)."""
+    """The name asked for: body, then ``?model=``, then the config's default. Raises Problem (400, 404)."""
     name = found.model or query.get("model") or catalog.default_model
     if not name:
         text = "cannot choose a model: the request names none and the config has no default_model"
         raise Problem(MODEL_REQUIRED, text, param="model")
-    return name
+    return _sane(name)
 
 
 def split_path(rest: str, catalog: Catalog) -> tuple[str, str]:
     """``{model}/{path}`` of a raw path into the model's name and the path; names may hold slashes.
 
-    The longest name that the config knows wins; if it knows none, the first segment is the name.
+    The longest name that the config knows wins; if it knows none, the first segment is the name. Raises Problem
+    (404).
     """
     parts = rest.split("/")
     for cut in range(len(parts), 0, -1):
         name = unquote("/".join(parts[:cut]))
         if catalog.resolve(name) is not None:
-            return name, "/" + "/".join(parts[cut:])
-    return unquote(parts[0]), "/" + "/".join(parts[1:])
+            return _sane(name), "/" + "/".join(parts[cut:])
+    return _sane(unquote(parts[0])), "/" + "/".join(parts[1:])
 
 
 def edited(body: bytes, edits: Sequence[Edits], model: str | None) -> bytes:
@@ -77,6 +85,18 @@ def edited(body: bytes, edits: Sequence[Edits], model: str | None) -> bytes:
     if model is not None:
         data |= _raw({"model": model})
     return msgspec.json.encode(data)
+
+
+def _sane(name: str) -> str:
+    """The name, if a model could have it: else nobody but this client hears of it. Raises Problem (404)."""
+    if len(name) > LONGEST_NAME:
+        why = f"a name has at most {LONGEST_NAME} characters"
+    elif not name.isprintable():
+        why = "it has characters that cannot be printed"
+    else:
+        return name
+    shown = one_line(name[:SHOWN]) + ("..." if len(name) > SHOWN else "")
+    raise of_refusal(Refusal(Reason.UNKNOWN_MODEL, shown, detail=f": {why}"))
 
 
 def _raw(values: Mapping[str, object]) -> dict[str, msgspec.Raw]:

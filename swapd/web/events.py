@@ -22,6 +22,8 @@ from swapd.core.told import Story, Told
 from swapd.web.errors import BAD_REQUEST, Problem
 from swapd.web.gate import Clock
 
+DIGITS = 18
+"""A longer number is not one of ours."""
 KEPT = 1000
 """So many events are remembered for those who come back, or read slowly."""
 QUIET = 15.0
@@ -58,11 +60,14 @@ class Feed:
         self._wake()
 
     def start(self, last_id: str | None, tail: int = 0) -> int:
-        """Where a reader begins: after the event it saw last, else ``tail`` events before the next one."""
+        """Where a reader begins: after the event it saw last, else ``tail`` events before the next one.
+
+        With an id that is not ours, at the oldest that is kept. A negative ``tail`` is none.
+        """
         life, _, number = (last_id or "").partition("-")
-        if life == self._life and number.isascii() and number.isdigit():
+        if life == self._life and number.isascii() and number.isdigit() and len(number) <= DIGITS:
             return min(int(number) + 1, self._next)
-        return max(0, self._next - (len(self._ring) if last_id else tail))
+        return max(0, self._next - (len(self._ring) if last_id else max(0, tail)))
 
     async def read(self, at: int, *, follow: bool = True) -> AsyncIterator[bytes]:
         """The stream from event number ``at`` on: until the feed is closed, or what there is now."""
@@ -108,7 +113,7 @@ async def stream(feed: Feed, request: web.Request) -> web.StreamResponse:
     ``?follow=0`` ends after those that are there already.
     """
     try:
-        tail = max(0, int(request.query.get("tail", 0)))
+        tail = int(request.query.get("tail", 0))
     except ValueError:
         raise Problem(BAD_REQUEST, "cannot show events: ?tail= takes a number of events") from None
     at = feed.start(request.headers.get("Last-Event-ID"), min(tail, KEPT))

@@ -135,7 +135,8 @@ class Laws(NaiveBook):
         lacks = lacks_of(cost, self.free())
         assert not lacks, f"{spawn.run} takes {cost}, too much by {lacks} of {self.free()}"
         if ways:
-            assert spawn.way in ways, f"{spawn.run} is placed where it was not weighed"
+            alone = [way for way in ways if self._all_there_is(spawn.way, way)]
+            assert spawn.way in ways or alone, f"{spawn.run} is placed where it was not weighed"
             return
         memory = [name for name in self.catalog.budget if is_memory(name)]
         beside = [life.run for name, life in self.lives.items() if not self.pinned(name)]
@@ -207,6 +208,12 @@ class Laws(NaiveBook):
         if place.model not in self.batch:
             self.batch[place.model] = {t: self.sooner(place.model, t, TIE) for t in mine}
         return now & self.batch[place.model][place.ticket]
+
+    def _all_there_is(self, way: Way, weighed: Way) -> bool:
+        """Whether it is the way that was weighed, but for resources of which it takes all that can be had."""
+        room = self.catalog.budget
+        less = {name for name, amount in weighed.cost.items() if way.cost.get(name) != amount}
+        return way.devices == weighed.devices and all(0 < way.cost[n] <= room[n] < weighed.cost[n] for n in less)
 
     def _catches_up(self, life: Life, place: Place) -> bool:
         """Whether its client has used less than all who wait out of patience for a cold model, and asked before.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from swapd.core.engine import RunId
 from swapd.core.need import RAM, Need, Reading, Way, is_memory
@@ -54,7 +54,8 @@ class NaiveMemory:
 
     def read(self, reading: Reading, lives: dict[RunId, tuple[Cost, bool]]) -> None:
         """``lives``: what each living run is reckoned with, and whether it still loads."""
-        self.reading = reading
+        known = {n: g for n, g in (self.reading.gauges if self.reading else {}).items() if n not in reading.lost}
+        self.reading = replace(reading, gauges={**known, **reading.gauges})
         for name, gauge in reading.gauges.items():
             told = {run: taken[name] for run, taken in reading.taken.items() if run in lives and name in taken}
             guessed = {run: cost.get(name, 0) for run, (cost, _) in lives.items() if run not in told}

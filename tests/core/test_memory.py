@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from swapd.core import events as fact
@@ -194,9 +196,45 @@ def test_on_a_gpu_that_is_lost_nothing_is_placed_until_it_is_back() -> None:
     play.after(5).reads({"CUDA0": (10, 10), "CUDA1": (10, 2)}).orders(SPAWN.format("b"))
 
 
-def test_a_meter_that_fails_takes_nothing_away() -> None:
+def test_while_a_meter_fails_its_last_figures_stand() -> None:
     play = house("a").weighs("a", gpu(0, 18)).reads({"CUDA0": (24, 2)}).reads({})
-    play.asks("a", 1).orders(SPAWN.format("a"))
+    play.asks("a", 1).silence()
+    play.reads({"CUDA0": (24, 23)}).orders(SPAWN.format("a"))
+
+
+def test_a_model_that_outgrew_a_budget_that_nobody_wrote_loads_alone_and_what_the_operator_wrote_is_a_limit() -> (
+    None
+):
+    need = Need((Way({"ram": 12}),), Source.LEARNED)
+    for given, expected in ((frozenset(), SPAWN.format("a")), (frozenset({"ram"}), "refuse 1: NEVER_FITS")):
+        play = Play(model("a", cost={}), budget={"ram": 10})
+        play.hears(fact.CatalogChanged(replace(play.catalog, measured=True, given=given)))
+        play.hears(fact.Weighed("a", play.catalog.models["a"].launch, need)).asks("a", 1).orders(expected)
+
+
+def test_an_estimate_that_is_too_large_by_less_than_its_margin_loads_alone() -> None:
+    play = Play(model("a", cost={}), model("b", cost={}), budget={"ram": 300}).weighs("b", {"ram": 10})
+    need = Need((Way({"ram": 331}),), Source.HEADER, margin=256)
+    play.hears(fact.Weighed("a", play.catalog.models["a"].launch, need)).asks("a", 1).orders(SPAWN.format("a"))
+    assert play.scheduler.book.engines["a"].cost == {"ram": 300}
+
+
+def test_engines_that_grow_beyond_the_budget_together_are_left_alone() -> None:
+    play = Play(model("a", cost={}), model("b", cost={}), budget={"ram": 10})
+    play.weighs("a", {"ram": 5}).weighs("b", {"ram": 5}).asks("a", 1).asks("b", 2).ready("a#1").ready(
+        "b#1"
+    ).forgets()
+    play.weighs("a", {"ram": 8}).silence()
+
+
+def test_who_is_held_up_by_a_pinned_one_that_runs_elsewhere_does_not_keep_room_from_others() -> None:
+    p, u, b = model("p", cost={}, pinned=True), model("u", cost={}), model("b", cost={})
+    play = Play(p, u, b, budget={"CUDA0": 24, "CUDA1": 24}, patience=10.0)
+    play.weighs("p", Way({"CUDA1": 20}, ("CUDA1",))).ready("p#1").forgets()
+    play.weighs("p", Way({"CUDA0": 20}, ("CUDA0",)), Way({"CUDA1": 20}, ("CUDA1",))).forgets()
+    play.weighs("u", Way({"CUDA1": 20}, ("CUDA1",))).weighs("b", Way({"CUDA0": 4}, ("CUDA0",)))
+    play.asks("u", 1).forgets()
+    play.after(30).asks("b", 2).orders(SPAWN.format("b"))
 
 
 # -- freed means seen free -------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ def test_a_model_that_is_pinned_no_more_is_wished_no_more() -> None:
 
 def test_more_pinned_than_fit_do_not_block_the_rest() -> None:
     p, q = model("p", cost={"big": 1, "engines": 1}, pinned=True), model("q", cost={"big": 1}, pinned=True)
-    play = Play(p, q, "a", budget={"big": 1, "engines": 1}).silence()
+    play = Play(p, q, "a", budget={"big": 1, "engines": 2}).orders("spawn p#1: pinned")  # the first in the config
     play.after(100).asks("a", 1).orders("spawn a#1: asked for (1 waiting)")
 
 
