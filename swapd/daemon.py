@@ -21,7 +21,7 @@ from swapd.engines import devices
 from swapd.engines.binaries import find_binary
 from swapd.engines.supervisor import Supervisor
 from swapd.journal import Journal, wall_clock
-from swapd.machine import opening
+from swapd.machine import opening, threads
 from swapd.machine.ledger import Ledger
 from swapd.machine.scales import Scales
 from swapd.reload import Current
@@ -34,7 +34,7 @@ T = TypeVar("T")
 HOPELESS = 10.0
 """Seconds after its SIGKILL that an engine is waited for: the kernel holds what waits for a device."""
 METERS = 2.0
-"""Seconds that the doors stay closed for the meters at most: a driver may take long, or hang."""
+"""Seconds that the doors stay closed for the meters of GPUs at most: a driver may take long, or hang."""
 
 
 class Daemon:
@@ -116,28 +116,29 @@ class Daemon:
         return find_binary(self._environ)
 
     async def _begin_to_measure(self) -> asyncio.Task[None]:
-        """Return once the meters are open, or METERS are over."""
+        """Begin with RAM alone. Return once the meters of GPUs are open too, or METERS are over."""
+        self._use(await threads.run(opening.ram_alone))
         first = asyncio.Event()
         measuring = tasks.spawn(self._measure(first), name="open meters")
         try:
             async with asyncio.timeout(METERS):
                 await first.wait()
         except TimeoutError:
-            log.warning("cannot read the meters yet: a driver does not answer; going on without them")
+            log.warning("cannot read the GPUs yet: a driver does not answer; going on with RAM alone")
             self._scales.begin(blind=False)
         return measuring
 
     async def _measure(self, first: asyncio.Event) -> None:
         """Open the meters; where there are GPUs, once more under the names that the engine has for them."""
-        meters = await asyncio.to_thread(opening.opened, self._environ)
+        meters = await threads.run(opening.opened, self._environ)
         self._use(meters)
         first.set()
         blind = False
-        if await asyncio.to_thread(opening.may_have_gpus, meters):
+        if await threads.run(opening.may_have_gpus, meters):
             run = partial(devices.output, environ=self._environ)
-            gpus = await asyncio.to_thread(opening.listed, self._find_binary(), run)
+            gpus = await threads.run(opening.listed, self._find_binary(), run)
             if gpus:
-                self._use(await asyncio.to_thread(opening.opened, self._environ, gpus))
+                self._use(await threads.run(opening.opened, self._environ, gpus))
             blind = not gpus
         self._scales.begin(blind)
 

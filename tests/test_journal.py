@@ -103,6 +103,39 @@ def test_under_systemd_every_line_carries_its_priority():
         assert file.read() == "<3>two\n<3>lines\n"
 
 
+EVIL = "\x1b[2J\rroot: all is well\x7f\x9b\u202e\u200b\u2028\udc80"
+HARMLESS = r"\x1b[2J\x0droot: all is well\u007f\u009b\u202e\u200b\u2028\udc80"
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_no_name_can_drive_a_terminal_or_forge_a_line_of_the_log(style, lines):
+    stream = lines(style)
+    try:
+        raise ValueError(EVIL)
+    except ValueError:
+        logging.getLogger("swapd").exception("cannot find %s", EVIL)
+    shown = stream.getvalue()
+    assert all(each.isprintable() for each in shown.replace("\n", ""))
+    if style == "json":
+        told = json.loads(shown)
+        assert told["message"] == f"cannot find {HARMLESS}"
+        assert told["error"].endswith(f"ValueError: {HARMLESS}")
+    else:
+        assert f"ERROR   cannot find {HARMLESS}\n" in shown
+        assert shown.endswith(f"ValueError: {HARMLESS}\n")
+
+
+def test_under_systemd_a_name_is_as_harmless():
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as stream:
+        info = os.fstat(writing)
+        configure(LogSettings(), {"JOURNAL_STREAM": f"{info.st_dev}:{info.st_ino}"}, stream)
+        logging.getLogger("swapd").warning("%s\n  | of ours", EVIL)
+        logging.getLogger().handlers.clear()
+    with os.fdopen(reading) as file:
+        assert file.read() == f"<4>{HARMLESS}\n<4>  | of ours\n"
+
+
 def test_a_monotonic_moment_becomes_a_wall_clock_stamp():
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", wall_clock(5.0, 7.0))
     assert wall_clock(5.0, 7.0) < wall_clock(8.0, 7.0)

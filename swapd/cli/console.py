@@ -1,6 +1,6 @@
 """Data in, text out. On a terminal: colours, tables, things that move; in a pipe: plain lines, never cut.
 
-Whatever is shown may come from elsewhere (a client, a file, an engine): only our own styles reach the terminal bare.
+What is shown may come from elsewhere (a client, a file, an engine): only our own styles reach a terminal bare.
 
 The only home of rich, which is imported when a terminal is there to show it.
 """

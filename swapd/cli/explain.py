@@ -12,7 +12,7 @@ from swapd.cli.console import Bit, Console, Table, stdout
 from swapd.cli.status import COLOURS, amounts
 from swapd.cli.target import Target, json_option, talks_to_daemon
 from swapd.cli.words import age, seconds, several
-from swapd.core.need import Source
+from swapd.core.need import Source, is_memory
 
 COLUMNS = ("PLACE", "CLIENT", "WAITED", "SERVED IN ABOUT")
 NUMBERS = frozenset({"PLACE", "WAITED", "SERVED IN ABOUT"})
@@ -52,8 +52,8 @@ def _facts(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "up", f"in about {age(max(1, found['ready_in']))}, as far as can be told"
     if found["missing"]:
         yield "missing", amounts(found["missing"])
-    if found["needs"]:
-        yield "needs", amounts(found["needs"]) + _how(found)
+    if needs := _needs(found):
+        yield "needs", needs
     if found["measured"]:
         yield "measured", amounts(found["measured"])
     if found["load_seconds"] is not None:
@@ -62,12 +62,19 @@ def _facts(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "short", found["short"]
 
 
-def _how(found: dict[str, Any]) -> str:
-    """How the need came to be known."""
-    if found["need_source"] is None:
-        return ""
-    how = Source[found["need_source"].upper()].value
-    return f" ({how}{': ' + found['need_detail'] if found['need_detail'] else ''})"
+def _needs(found: dict[str, Any]) -> str:
+    """What it takes, and how that came to be known. The operator's own amounts are not told twice."""
+    cost, detail = found["needs"], found["need_detail"]
+    if found["need_source"] is None or (not cost and found["need_source"] != "unknown"):
+        return amounts(cost)
+    source = Source[found["need_source"].upper()]
+    if source is Source.OPERATOR:
+        return f"{amounts(cost)}, {source.value}"
+    how = f"{source.value}: {detail}" if detail else source.value
+    if source is Source.UNKNOWN:  # the amounts of memory are all there is, since it loads alone
+        counters = amounts({name: amount for name, amount in cost.items() if not is_memory(name)})
+        return f"{counters}, {how}" if counters else how
+    return f"{amounts(cost)} ({how})"
 
 
 def _row(waiter: dict[str, Any]) -> tuple[Bit, ...]:

@@ -24,7 +24,9 @@ def weighed(catalog: Catalog, total: Callable[[], Mapping[str, int]], weigh: Wei
     notes = []
     if catalog.measured:
         catalog = replace(completed(catalog, total()), measured=False)
-        notes.append(f"budget: {', '.join(f'{name} {quantity(amount)}' for name, amount in catalog.budget.items())}")
+        notes.append(
+            f"budget: {', '.join(f'{name} {quantity(amount)}' for name, amount in catalog.budget.items())}"
+        )
     memory = [name for name in catalog.budget if is_memory(name)]
     if not memory:
         return catalog, notes

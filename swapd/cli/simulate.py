@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,10 @@ import click
 from swapd.cli.console import Bit, Console, Line, Table, spin, stderr, stdout
 from swapd.cli.failure import BadConfig
 from swapd.cli.lab_catalog import weighed
+from swapd.cli.lab_play import Failures, play
 from swapd.cli.serve import read
 from swapd.cli.target import json_option
+from swapd.cli.weighed import weigh
 from swapd.cli.words import several
 from swapd.core.spec import Catalog
 from swapd.lab import simulate as lab
@@ -23,7 +25,6 @@ from swapd.lab import trace as traces
 from swapd.lab.advice import Variation, advise, variations
 from swapd.lab.people import SCENES
 from swapd.machine.meter import open_meter
-from swapd.machine.needs import weigh
 
 SEEDS = 12
 
@@ -47,11 +48,12 @@ class Play:
 
 
 @click.command("simulate")
+@click.argument("file", required=False, metavar="[FILE|NAME]")
 @click.option(
     "--trace",
-    required=True,
     metavar="FILE|NAME",
-    help=f"What the daemon recorded (`trace: PATH` in its config), or a built-in trace: {', '.join(SCENES)}.",
+    help="The same as the argument: what the daemon recorded (`trace: PATH` in its config), or a built-in trace: "
+    f"{', '.join(SCENES)}.",
 )
 @click.option(
     "-c",
@@ -73,24 +75,33 @@ class Play:
 )
 @click.option("--agents", type=click.IntRange(0, 1000), help="How many agents. [default: 6]")
 @json_option
-def verb(policy: str | None, as_json: bool, **words: Any) -> None:
+def verb(file: str | None, trace: str | None, policy: str | None, as_json: bool, **words: Any) -> None:
     """Play a trace on a virtual clock, and count loads and waits: swapd's policy beside three simple ones.
 
     fifo serves in the order of arrival and stops whoever was loaded first; lru does the same and stops whoever was
     used longest ago; bypass lets whoever asks for a ready model overtake everybody. The bound is the least loads
     with which any policy could serve the same requests without a longer wait.
     """
-    stage, notes = set_stage(Play(**words))
-    if as_json:
-        with telling() as tell:
-            found = lab.told(stage, _played(stage, policy or "swapd", tell))
-        stdout().json(found)
-        return
-    names = [policy] if policy else list(lab.BRAINS)
+    stage, notes = set_stage(Play(trace=_the_one(file, trace), **words))
+    names = [policy] if policy else ["swapd"] if as_json else list(lab.BRAINS)
     with telling() as tell:
-        outcomes = [_played(stage, name, tell) for name in names]
-        advice = _advice(stage, outcomes[0], tell) if names[0] == "swapd" else None
-    show(stdout(), stage, outcomes, notes, advice)
+        outcomes, failures = zip(*(_played(stage, name, tell) for name in names), strict=True)
+        asked = names[0] == "swapd" and not as_json and not outcomes[0].failed
+        advice = _advice(stage, outcomes[0], tell) if asked else None
+    if as_json:
+        stdout().json(lab.told(stage, outcomes[0]))
+    else:
+        show(stdout(), stage, outcomes, notes, advice)
+    complain(stderr() if as_json else stdout(), stage, dict(zip(names, failures, strict=True)))
+
+
+def _the_one(file: str | None, trace: str | None) -> str:
+    """The trace, by whichever name it was given."""
+    if file is not None and trace is not None:
+        raise click.UsageError("cannot play two traces: give FILE or --trace, not both")
+    if (found := trace if file is None else file) is None:
+        raise click.UsageError(f"cannot tell which trace to play: give a FILE, or one of {', '.join(SCENES)}")
+    return found
 
 
 # -- the stage -----------------------------------------------------------------------------------------------
@@ -116,10 +127,11 @@ def set_stage(play: Play) -> tuple[lab.Stage, list[str]]:
 
 def _catalog(config: str) -> tuple[Catalog, list[str]]:
     _, loaded = read(config)
-    if loaded.catalog is None:
+    if loaded.catalog is None or loaded.settings is None:
         lines = "\n".join(str(problem) for problem in loaded.problems)
         raise BadConfig(f"cannot simulate: the config has problems\n{lines}")
-    return weighed(loaded.catalog, lambda: open_meter(os.environ).total, weigh)
+    state_dir = loaded.settings.state_dir
+    return weighed(loaded.catalog, lambda: open_meter(os.environ).total, lambda catalog: weigh(catalog, state_dir))
 
 
 def _expect(catalog: Catalog | None, names: Iterable[str], play: Play) -> None:
@@ -181,8 +193,10 @@ def telling() -> Iterator[Callable[[str], None]]:
         yield tell
 
 
-def _played(stage: lab.Stage, policy: str, tell: Callable[[str], None], what: str = "") -> lab.Outcome:
-    return lab.run(stage, policy, lambda seed: tell(f"{what or policy}: run {seed + 1} of {stage.seeds}"))
+def _played(
+    stage: lab.Stage, policy: str, tell: Callable[[str], None], what: str = ""
+) -> tuple[lab.Outcome, Failures]:
+    return play(stage, policy, lambda seed: tell(f"{what or policy}: run {seed + 1} of {stage.seeds}"))
 
 
 def _advice(stage: lab.Stage, base: lab.Outcome, tell: Callable[[str], None]) -> list[str]:
@@ -190,7 +204,7 @@ def _advice(stage: lab.Stage, base: lab.Outcome, tell: Callable[[str], None]) ->
 
     def vary(variation: Variation) -> Mapping[str, Any]:
         changed = lab.varied(stage, variation)
-        return lab.told(changed, _played(changed, "swapd", tell, f"trying: {variation}"))
+        return lab.told(changed, _played(changed, "swapd", tell, f"trying: {variation}")[0])
 
     return [each.text for each in advise(lab.told(stage, base), vary, variations(stage.catalog))]
 
@@ -198,13 +212,14 @@ def _advice(stage: lab.Stage, base: lab.Outcome, tell: Callable[[str], None]) ->
 # -- for people ----------------------------------------------------------------------------------------------
 
 _WAIT = ("mean", "p50", "p95", "max")
-_COLUMNS = ("POLICY", "LOADS", "LOAD S", "SERVED", "FAILED", "WAIT", "P50", "P95", "MAX", "BOUND", "LOADS/BOUND")
+_WAITS = ("WAIT s", "P50 s", "P95 s", "MAX s")
+_COLUMNS = ("POLICY", "LOADS", "LOAD s", "SERVED", "FAILED", *_WAITS, "BOUND", "LOADS/BOUND")
 
 
 def show(
     console: Console,
     stage: lab.Stage,
-    outcomes: list[lab.Outcome],
+    outcomes: Sequence[lab.Outcome],
     notes: list[str],
     advice: list[str] | None,
 ) -> None:
@@ -221,14 +236,9 @@ def show(
         f"with at most {several(most, 'model')} up at once",
         style="dim",
     )
-    for kind, last in (("model", "loads"), ("client", "engine_seconds")):
+    for kind, last, head in (("model", "loads", "LOADS"), ("client", "engine_seconds", "ENGINE s")):
         console.line()
-        columns = (
-            f"{told[0]['policy']}, by {kind}".upper(),
-            last.replace("_", " ").upper(),
-            "SERVED",
-            *_COLUMNS[5:9],
-        )
+        columns = (f"{told[0]['policy']}, by {kind}".upper(), head, "SERVED", *_WAITS)
         console.table(_table(columns, [_one(name, each, last) for name, each in told[0][f"per_{kind}"].items()]))
     if advice is not None:
         console.line()
@@ -236,6 +246,19 @@ def show(
             "no pin, and neither half nor double of patience or linger, would serve this better"
         ]:
             console.bits(Bit("advice: ", "green"), Bit(text))
+
+
+def complain(console: Console, stage: lab.Stage, failures: Mapping[str, Failures]) -> None:
+    """What failed with each policy, and why: its figures are of the others only."""
+    if not any(each.count for each in failures.values()):
+        return
+    console.line()
+    seeds = f" (in {stage.seeds} seeds)" if stage.seeds > 1 else ""
+    for policy, each in failures.items():
+        for text in each:
+            console.bits(Bit("warning: ", "yellow"), Bit(f"{policy}{seeds}: {text}"))
+    if failures.get("swapd", Failures()).count:
+        console.line("no advice while requests fail: see to that first", style="dim")
 
 
 def _table(columns: tuple[str, ...], rows: list[list[str]]) -> Table:

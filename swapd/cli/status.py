@@ -11,8 +11,9 @@ import click
 from swapd.cli.client import Admin, talk
 from swapd.cli.console import Bit, Console, Table, stdout
 from swapd.cli.target import Target, json_option, talks_to_daemon
-from swapd.cli.words import age, age_of, quantity, size
-from swapd.core.need import is_memory
+from swapd.cli.words import age, age_of
+from swapd.core.need import RAM, Source, is_memory
+from swapd.core.placement import told
 
 COLUMNS = ("MODEL", "STATE", "PID", "PORT", "LEASES", "QUEUE", "SINCE", "IDLE", "MEMORY")
 NUMBERS = frozenset({"PID", "PORT", "LEASES", "QUEUE", "MEMORY"})
@@ -35,7 +36,8 @@ COLOURS = {
 def verb(target: Target, as_json: bool) -> None:
     """Show each model: its state, engine, requests, memory, and how it last failed; what waits, and for what.
 
-    SINCE is the age of the state, IDLE the time without a request, MEMORY what is held of what is reckoned.
+    SINCE is the age of the state, IDLE the time without a request, MEMORY what is held of what is reckoned: of the
+    GPU that the model takes most of, or of RAM where it takes none.
     """
     status = talk(target, Admin.status)
     if as_json:
@@ -71,27 +73,44 @@ def _row(model: dict[str, Any], now: datetime) -> tuple[Bit, ...]:
 
 
 def _memory(model: dict[str, Any]) -> Bit:
-    """``0.9/1.2 GiB``: what its engine was seen to hold of all memory, and what is reckoned for it."""
-    held, reckoned = _bytes(model["measured"]), _bytes(model["needs"])
+    """``900/1200 MiB``: what its engine was seen to hold, and what is reckoned for it.
+
+    ``-`` stands for what no meter tells, ``?`` for a need that is not known yet.
+    """
+    name = _largest(model["measured"] if _is_unknown(model) else {**model["measured"], **model["needs"]})
+    held, reckoned = model["measured"].get(name, 0), model["needs"].get(name, 0)
+    if _is_unknown(model):
+        return Bit(f"{told(name, held)}/?" if held else "?")
     if not reckoned:
-        return Bit(size(held) if held else "")
-    (of, unit) = size(reckoned).split()
+        return Bit(told(name, held) if held else "")
+    (of, unit) = told(name, reckoned).split()
     part = f"{held / (1 << 30):.1f}" if unit == "GiB" else f"{held / (1 << 20):.0f}"
-    return Bit(f"{part if held else '?'}/{of} {unit}", "" if held <= reckoned else "yellow")
+    return Bit(f"{part if held else '-'}/{of} {unit}", "" if held <= reckoned else "yellow")
 
 
-def _bytes(cost: Mapping[str, int]) -> int:
-    return sum(amount for name, amount in cost.items() if is_memory(name))
+def _is_unknown(model: dict[str, Any]) -> bool:
+    """Whether nobody can tell yet what it takes: what is reckoned for it then is all there is."""
+    return bool(model["need_source"] == Source.UNKNOWN.name.lower())
+
+
+def _largest(cost: Mapping[str, int]) -> str:
+    """The GPU that it takes most of; RAM where it takes none."""
+    gpus = [name for name, amount in cost.items() if is_memory(name) and name != RAM and amount]
+    return max(gpus, key=lambda name: cost[name], default=RAM)
 
 
 def amounts(cost: Mapping[str, int]) -> str:
-    """``9.0 GiB of CUDA0, 1 of engines``."""
-    return ", ".join(f"{quantity(amount)} of {name}" for name, amount in cost.items())
+    """``12.0 GiB of CUDA0, 1 of engines``."""
+    return ", ".join(f"{told(name, amount)} of {name}" for name, amount in cost.items())
 
 
 def _notes(models: list[dict[str, Any]], now: datetime) -> Iterator[tuple[Bit, ...]]:
-    """What models wait for, which loaded less than was asked for, and how each failed last."""
+    """What ``?`` means; what models wait for, which load less than was asked for, or never, and failures."""
+    if any(_is_unknown(model) for model in models):
+        yield (Bit("? not known yet: loads alone", "dim"),)
     for model in models:
+        if model["never_fits"]:
+            yield Bit(model["name"], "bold"), Bit(f" can never be loaded: {model['never_fits']}", "red")
         if (waits := model["waiting_for"]) is not None:
             etas = [waiter["eta"] for waiter in model["queue"] if waiter["eta"] is not None]
             when = f" (first served in about {age(max(1, min(etas)))})" if etas else ""
@@ -111,11 +130,11 @@ def _failure(failure: dict[str, Any], now: datetime) -> str:
 
 def _footer(status: dict[str, Any]) -> Iterator[tuple[Bit, ...]]:
     for name, memory in status["machine"].items():
-        yield Bit("memory: ", "dim"), Bit(f"{name} "), *_resource(memory)
+        yield Bit("memory: ", "dim"), Bit(f"{name} "), *_resource(name, memory)
     for name, amount in status["budget"].items():
         if name not in status["machine"]:
             full = amount["used"] >= amount["total"]
-            used = Bit(f"{quantity(amount['used'])} of {quantity(amount['total'])}", "yellow" if full else "")
+            used = Bit(f"{told(name, amount['used'])} of {told(name, amount['total'])}", "yellow" if full else "")
             yield Bit("budget: ", "dim"), Bit(f"{name} "), used
     if status["problems"]:
         yield (Bit(f"the config has problems; generation {status['generation']} stays in force:", "bold red"),)
@@ -126,17 +145,19 @@ def _footer(status: dict[str, Any]) -> Iterator[tuple[Bit, ...]]:
     yield (Bit(f"swapd {status['version']}, config generation {status['generation']}", "dim"),)
 
 
-def _resource(memory: dict[str, Any]) -> Iterator[Bit]:
-    """``9.0 GiB of 22.0 GiB used, 12.1 GiB free, 1.2 GiB held by others``; what nobody budgets is only free."""
+def _resource(name: str, memory: dict[str, Any]) -> Iterator[Bit]:
+    """``9216 MiB of 22.0 GiB used, 12.1 GiB free, 1200 MiB held by others``; what nobody budgets is only free."""
     if memory["lost"]:
         yield Bit("is gone: its device does not answer any more", "red")
         return
     if memory["budget"] is not None:
         full = memory["used"] >= memory["budget"]
-        yield Bit(f"{size(memory['used'])} of {size(memory['budget'])} used, ", "yellow" if full else "")
+        yield Bit(
+            f"{told(name, memory['used'])} of {told(name, memory['budget'])} used, ", "yellow" if full else ""
+        )
     if memory["free"] is not None:
-        yield Bit(f"{size(memory['free'])} free, ")
-        yield Bit(f"{size(memory['strangers'])} held by others", "" if memory["strangers"] else "dim")
+        yield Bit(f"{told(name, memory['free'])} free, ")
+        yield Bit(f"{told(name, memory['strangers'])} held by others", "" if memory["strangers"] else "dim")
     else:
         yield Bit("not read yet", "dim")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import assert_never
 
 from swapd.core.book import Wish
@@ -14,6 +15,7 @@ from swapd.core.commands import Cause
 from swapd.core.engine import State
 from swapd.core.forecast import Obstacle, Outlook
 from swapd.core.need import is_memory
+from swapd.core.placement import told
 from swapd.core.spec import Cost
 from swapd.core.verdict import Stand, Verdict
 from swapd.core.view import EngineView, ModelView, Resource, View
@@ -34,6 +36,8 @@ class Explanation:
     outlook: Outlook
     machine: Mapping[str, Resource]
     """What there is, where it misses anything."""
+    never: str | None
+    """The arithmetic, if it can never be loaded."""
 
     @property
     def stand(self) -> str | None:
@@ -53,18 +57,20 @@ def of(view: View, model: str) -> Explanation:
     outlook = view.outlook(model)
     missing = outlook.verdict.short if outlook.verdict is not None else {}
     machine = view.resources() if missing else {}
-    return Explanation(view.models[model], view.now, view.weight(model).load, outlook, machine)
+    load, never = view.weight(model).load, view.never_fits(model)
+    return Explanation(view.models[model], view.now, load, outlook, machine, never)
 
 
 def words(found: Explanation) -> str:
     """One sentence without its subject, the model's name: ``waits for gemma to finish 2 requests``."""
     verdict, engine = found.outlook.verdict, found.about.engine
+    if found.never is not None:
+        lives = f"; it {state_words(found)}" if engine is not None else ""
+        return f"can never be loaded: {found.never}{lives}"
     if verdict is None or verdict.stand is Stand.RESTING:
         return state_words(found)
     if engine is not None and verdict.stand is Stand.LEAVING:
-        return (
-            f"waits until its old engine is gone: {_leaves(engine.state, engine.leases, engine.since, found.now)}"
-        )
+        return f"waits until its old engine is gone: {_goes(found, engine)}"
     return _waits(found, verdict)
 
 
@@ -79,22 +85,47 @@ def state_words(found: Explanation) -> str:
     """What a model that nobody has to wait for, or that lives, is doing."""
     engine = found.about.engine
     if engine is None:
-        return "is cold: nobody asks for it" + (f"; a load takes {span(found.load)}" if found.load else "")
+        takes = f"; a load takes {span(found.load)}" if found.load else ""
+        return (
+            f"{_failed(found)}; nobody asks" if found.about.failures else "is cold: nobody asks for it"
+        ) + takes
     match engine.state:
         case State.STARTING:
-            usual = (
-                f"the last load took {span(found.load)}" if found.load else "how long it takes is not known yet"
-            )
-            return f"loads: {span(found.now - engine.since)} so far, {usual}"
+            return f"loads: {span(found.now - engine.since)} so far, {_usual(found)}"
         case State.READY:
             return _ready(found, engine)
         case State.BACKOFF | State.FAILED:
             left = span(max(0.0, (engine.deadline or found.now) - found.now))
-            end = str(found.about.failure.exit).partition("\n")[0] if found.about.failure else "unknown"
-            times = "failed too often" if engine.state is State.FAILED else "failed"
-            return f"{times} and rests for another {left} ({end}); `swapd load` tries at once"
+            often = ", as that was too often" if engine.state is State.FAILED else ""
+            return f"{_failed(found)}; it rests for another {left}{often}; `swapd load` tries at once"
         case _:
-            return f"goes: {_leaves(engine.state, engine.leases, engine.since, found.now)}"
+            return f"goes: {_goes(found, engine)}"
+
+
+def _usual(found: Explanation) -> str:
+    """What a load is held against."""
+    if not found.load:
+        return "how long it takes is not known yet"
+    last = f"the last load took {span(found.load)}"
+    return f"longer than usual ({last})" if found.outlook.late else last
+
+
+def _failed(found: Explanation) -> str:
+    """``failed 3 times, last 6 s ago: exited with code 1 (the file is cut short)``."""
+    failure = found.about.failure
+    if failure is None:
+        return "failed"
+    times = "once," if found.about.failures == 1 else f"{found.about.failures} times, last"
+    hint = f" ({failure.exit.hint})" if failure.exit.hint else ""
+    end = str(failure.exit).partition("\n")[0]
+    return f"failed {times} {span(found.now - failure.at)} ago: {end}{hint}"
+
+
+def _goes(found: Explanation, engine: EngineView) -> str:
+    """What its own engine, on its way out, still does."""
+    most = max(0.0, engine.deadline - found.now) if engine.deadline is not None else None
+    usual = None if found.outlook.late else 0.0
+    return _leaves(Obstacle(engine.run.model, engine.state, engine.leases, engine.since, usual, most), found.now)
 
 
 def _ready(found: Explanation, engine: EngineView) -> str:
@@ -125,7 +156,7 @@ def _waits(found: Explanation, verdict: Verdict) -> str:
             go = "go" if len(obstacles) > 1 else "goes"
             return f"is next: {_names(obstacles)} finishes the requests {theirs} loaded for, then {go}"
         case Stand.OTHERS_LINGER:
-            left = max((obstacle.goes for obstacle in obstacles), default=0.0)
+            left = max((obstacle.goes or 0.0 for obstacle in obstacles), default=0.0)
             return (
                 f"waits: {_names(obstacles)} is kept for a client expected back, for another {span(left)} at most"
             )
@@ -145,19 +176,21 @@ def _waits(found: Explanation, verdict: Verdict) -> str:
 def _room_coming(obstacles: tuple[Obstacle, ...], now: float) -> str:
     if not obstacles:
         return "waits for its room, which is on its way"
-    last = max(obstacles, key=lambda obstacle: obstacle.goes)
+    last = max(obstacles, key=lambda obstacle: inf if obstacle.goes is None else obstacle.goes)
     if last.state is None:
         return f"waits until the memory of {last.model} is seen free: {span(now - last.since)} since it is gone"
-    return f"waits until {_names(obstacles)} is gone: {_leaves(last.state, last.leases, last.since, now)}"
+    return f"waits until {_names(obstacles)} is gone: {_leaves(last, now)}"
 
 
-def _leaves(state: State, leases: int, since: float, now: float) -> str:
+def _leaves(going: Obstacle, now: float) -> str:
     """What an engine on its way out still does."""
-    if state is State.DRAINING:
-        return f"it finishes {several(leases, 'request')}"
-    if state is State.KILLING:
-        return f"{span(now - since)} since it was killed"
-    return f"{span(now - since)} since it was told to stop"
+    if going.state is State.DRAINING:
+        late = f", {span(now - going.since)} so far, longer than usual" if going.goes is None else ""
+        most = f", at most {span(going.most)} more" if going.most is not None else ""
+        return f"it finishes {several(going.leases, 'request')}{late}{most}"
+    if going.state is State.KILLING:
+        return f"{span(now - going.since)} since it was killed"
+    return f"{span(now - going.since)} since it was told to stop"
 
 
 def _busy(obstacles: tuple[Obstacle, ...]) -> str:
@@ -181,23 +214,16 @@ def _missing(short: Cost, machine: Mapping[str, Resource]) -> str:
     """The arithmetic: ``9.1 GiB of CUDA0 are missing: other programs hold 8.0 GiB``."""
     if lost := [name for name in short if name in machine and machine[name].lost]:
         return f"{' and '.join(lost)} cannot be read any more: the device is gone"
-    lacks = " and ".join(f"{amount(name, much)} of {name}" for name, much in short.items()) or "room"
+    lacks = " and ".join(f"{told(name, much)} of {name}" for name, much in short.items()) or "room"
     strangers = {name: machine[name].strangers for name in short if name in machine and machine[name].strangers}
     many = len(strangers) > 1
-    held = " and ".join(amount(name, much) + (f" of {name}" if many else "") for name, much in strangers.items())
+    held = " and ".join(told(name, much) + (f" of {name}" if many else "") for name, much in strangers.items())
     plural = "are" if any(is_memory(name) or much > 1 for name, much in short.items()) else "is"
     return f"{lacks} {plural} missing" + (f": other programs hold {held}" if held else "")
 
 
 def _names(obstacles: tuple[Obstacle, ...]) -> str:
     return " and ".join(obstacle.model for obstacle in obstacles) or "another engine"
-
-
-def amount(name: str, much: int) -> str:
-    """An amount of a resource: memory as ``812 MiB`` or ``9.1 GiB``, anything else as it is."""
-    if not is_memory(name):
-        return str(much)
-    return f"{much / (1 << 30):.1f} GiB" if much >= 1 << 30 else f"{much / (1 << 20):.0f} MiB"
 
 
 def span(seconds: float) -> str:

@@ -41,8 +41,10 @@ class Obstacle:
     leases: int
     since: float
     """When it came into this state (monotonic)."""
-    goes: float
-    """In how many seconds it may be gone, or for a lingering one may be told to go."""
+    goes: float | None
+    """In how many seconds it may be gone, or a lingering one be told to go; None: it lasts longer than usual."""
+    most: float | None = None
+    """In how many seconds its state ends at the latest, if it is bounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +62,13 @@ class Outlook:
     obstacles: tuple[Obstacle, ...]
     yields_to: str | None
     """It is up, but held for this model, whose patience is over."""
+    late: bool
+    """Its own load, or drain, takes longer than usual."""
 
 
 def outlook(book: Book, model: str, now: float) -> Outlook:
     """Of a model of the catalog."""
-    verdict = _verdict(book, model, now)
+    verdict, engine = _verdict(book, model, now), book.engines.get(model)
     return Outlook(
         verdict,
         queue(book, model, now),
@@ -72,6 +76,7 @@ def outlook(book: Book, model: str, now: float) -> Outlook:
         ready_in(book, model, now),
         _obstacles(book, verdict, now) if verdict is not None else (),
         _held_for(book, model),
+        engine is not None and _is_late(book, engine, now),
     )
 
 
@@ -126,14 +131,17 @@ def queue(book: Book, model: str, now: float) -> tuple[Waiter, ...]:
 
 
 def ready_in(book: Book, model: str, now: float) -> float | None:
-    """When the model may be up: 0 if it is; None before a load of it was seen, or while strangers bar it."""
+    """When the model may be up: 0 if it is.
+
+    None before a load of it was seen, while strangers bar it, and where what it waits for takes longer than usual.
+    """
     engine, history = book.engines.get(model), book.recall(model)
     if engine is not None and engine.state is State.READY:
         return 0.0
     if not history.measured:
         return None
     if engine is not None and engine.state is State.STARTING:
-        return max(0.0, history.load - (now - engine.phase.since))
+        return None if _is_late(book, engine, now) else history.load - (now - engine.phase.since)
     if engine is not None and engine.resting:
         return max(0.0, (engine.phase.deadline or now) - now) + history.load
     room = _room_in(book, model, now)
@@ -166,7 +174,10 @@ def _waiter(waiting: Waiting, place: int, eta: float | None) -> Waiter:
 def _room_in(book: Book, model: str, now: float) -> float | None:
     """When there may be room for a model that is not up."""
     verdict = _verdict(book, model, now) or Verdict(Stand.BEHIND)
-    obstacles = max((obstacle.goes for obstacle in _obstacles(book, verdict, now)), default=0.0)
+    going = [obstacle.goes for obstacle in _obstacles(book, verdict, now)]
+    if None in going:
+        return None
+    obstacles = max((goes for goes in going if goes is not None), default=0.0)
     match verdict.stand:
         case Stand.STRANGERS:
             return None
@@ -198,15 +209,27 @@ def _obstacles(book: Book, verdict: Verdict, now: float) -> tuple[Obstacle, ...]
         engine = book.engines.get(name)
         if engine is not None and not engine.resting:
             lingers = verdict.stand is Stand.OTHERS_LINGER
-            goes = eviction.lingers_until(book, engine, now) - now if lingers else _goes_in(book, engine, now)
-            found.append(Obstacle(name, engine.state, len(engine.leases), engine.phase.since, max(0.0, goes)))
+            until = max(0.0, eviction.lingers_until(book, engine, now) - now) if lingers else None
+            goes = until if lingers else _goes_in(book, engine, now)
+            most = max(0.0, engine.phase.deadline - now) if engine.phase.deadline is not None else None
+            found.append(Obstacle(name, engine.state, len(engine.leases), engine.phase.since, goes, most))
         elif name in unseen:
             found.append(Obstacle(name, None, 0, unseen[name], 0.0))
     return tuple(found)
 
 
-def _goes_in(book: Book, engine: Engine, now: float) -> float:
-    """When an engine that goes, or is to go, may be gone."""
+def _is_late(book: Book, engine: Engine, now: float) -> bool:
+    """Whether a load lasts longer than the last one did, or a drain longer than the model's requests do."""
+    history, lasted = book.recall(engine.run.model), now - engine.phase.since
+    if engine.state is State.STARTING:
+        return lasted > history.load
+    return engine.state is State.DRAINING and lasted > history.service
+
+
+def _goes_in(book: Book, engine: Engine, now: float) -> float | None:
+    """When an engine that goes, or is to go, may be gone; None if it takes longer than usual."""
+    if _is_late(book, engine, now):
+        return None
     history = book.recall(engine.run.model)
     lasts = max((_lasts(book, ticket, now) for ticket in engine.leases), default=0.0)
     match engine.state:
@@ -217,7 +240,7 @@ def _goes_in(book: Book, engine: Engine, now: float) -> float:
             owes = any(since is None for since in engine.owed.values())
             return lasts + (history.service if owes else 0.0) + STOP
         case State.STARTING:
-            return max(0.0, history.load - (now - engine.phase.since)) + history.service + STOP
+            return history.load - (now - engine.phase.since) + history.service + STOP
         case _:
             return max(0.0, STOP - (now - engine.phase.since))
 

@@ -53,10 +53,12 @@ class Need:
     source: Source
     detail: str = ""
     """How the figure was made, for people: ``files 241 + KV cache 21 (2048 tokens) + margin 256 MiB``."""
-    margin: int = 0
-    """How many bytes of each amount are a guess, for what cannot be told before the model ran."""
     load: float | None = None
     """Seconds that a load takes, where one was seen in an earlier life of the daemon."""
+    margin: int = 0
+    """How many bytes of each amount are a guess, for what cannot be told before the model ran."""
+    broken: bool = False
+    """Whether no engine can load it: its file is cut short, or no model. ``detail`` says which."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from swapd.core import placement
 from swapd.core.book import Book, Engine, Wish
 from swapd.core.events import Weighed
 from swapd.core.moves import Moves
-from swapd.core.refusal import Reason
+from swapd.core.refusal import Exit, Reason, Refusal
 from swapd.core.spec import Catalog, Spec
 
 
@@ -15,6 +15,15 @@ def never_fits(book: Book, spec: Spec) -> str | None:
     if spec.name not in book.never:
         book.never[spec.name] = placement.never_fits(book, spec)
     return book.never[spec.name]
+
+
+def broken(book: Book, spec: Spec) -> Refusal | None:
+    """That its file is no model: nobody is evicted for what is sure to fail."""
+    need = book.stock.need(spec.name, spec.launch)
+    if need is None or not need.broken:
+        return None
+    again = "fetch it again; the next request after that finds it whole"
+    return Refusal(Reason.START_FAILED, spec.name, Exit(reason=need.detail, hint=again))
 
 
 def changed(m: Moves, catalog: Catalog) -> None:
@@ -96,6 +105,9 @@ def _refit_one(m: Moves, spec: Spec) -> None:
 
 
 def _refuse_what_never_fits(m: Moves, spec: Spec) -> None:
+    if (refusal := broken(m.book, spec)) is not None:
+        for waiting in m.book.queue.of(spec.name):
+            m.refuse(waiting.ticket, refusal)
     if m.book.queue.count(spec.name) and (why := never_fits(m.book, spec)):
         m.refuse_all(spec.name, Reason.NEVER_FITS, detail=why, retry_after=None)
 
@@ -105,7 +117,7 @@ def _pin(book: Book) -> None:
     book.placed.clear()
     book.pins = ()
     for spec in book.catalog.models.values():  # in the order of the config: each beside those before it
-        if spec.terms.stay.pinned and placement.never_fits(book, spec) is None:
+        if spec.terms.stay.pinned and broken(book, spec) is None and placement.never_fits(book, spec) is None:
             book.pins = (*book.pins, spec.name)
             book.placed.clear()
     book.placed.clear()  # what loads alone takes all but what the pinned ones keep
@@ -122,6 +134,6 @@ def _least(book: Book) -> dict[str, int]:
 def _pointless(book: Book, wish: Wish, name: str) -> bool:
     """Whether the catalog of today has no model, or no room, or no reason for this wish."""
     spec = book.catalog.models.get(name)
-    if spec is None or never_fits(book, spec) is not None:
+    if spec is None or broken(book, spec) is not None or never_fits(book, spec) is not None:
         return True
     return wish is Wish.PINNED and not spec.terms.stay.pinned

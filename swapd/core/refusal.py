@@ -71,7 +71,7 @@ class Refused(Exception):
 _TEXT = {
     Reason.UNKNOWN_MODEL: "cannot find model '{model}'{detail}",
     Reason.NEVER_FITS: "cannot load model '{model}': {detail}",
-    Reason.QUEUE_FULL: "cannot queue a request for model '{model}': {detail}; try again later",
+    Reason.QUEUE_FULL: "cannot queue a request for model '{model}': {detail}; try again in a moment",
     Reason.QUEUE_TIMEOUT: "cannot serve model '{model}': waited {detail} for its turn (scheduling.wait)",
     Reason.START_FAILED: "cannot start the engine of model '{model}'",
     Reason.START_TIMEOUT: "cannot start the engine of model '{model}': not ready after {detail} (start_timeout)",

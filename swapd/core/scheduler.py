@@ -126,6 +126,8 @@ class Scheduler:
             return Refusal(Reason.CLOSING, name, retry_after=5.0)
         if spec is None:
             return Refusal(Reason.UNKNOWN_MODEL, name, detail=self.book.catalog.near(name))
+        if (broken := refit.broken(self.book, spec)) is not None:
+            return broken
         if why := refit.never_fits(self.book, spec):
             return Refusal(Reason.NEVER_FITS, spec.name, detail=why)
         limit = self.book.catalog.rules.queue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-# Controls (but newline and tab) with DEL; direction and zero width marks, line separators; surrogates without a mate.
+# Controls (but newline and tab) with DEL; direction and zero width marks, line separators; lone surrogates.
 _CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from swapd.core import explain
+from swapd.core import explain, placement
 from swapd.core.commands import Cause, Command, Grant, Kill, Note, Refuse, Revoke, Spawn, Terminate, Why
 from swapd.core.engine import RunId
 from swapd.core.events import (
@@ -208,7 +208,10 @@ def _why(why: Why) -> dict[str, Any]:
 def _weighed(event: Weighed) -> Told:
     need = event.need
     ways = [{"needs": dict(way.cost), "devices": list(way.devices)} for way in need.ways]
-    takes = ", ".join(f"{explain.amount(n, a)} of {n}" for n, a in need.ways[0].cost.items()) if need.ways else ""
-    text = f"{event.model} needs {takes or 'what is not known yet'} ({need.source.value})"
+    if need.ways:
+        takes = ", ".join(f"{placement.told(n, a)} of {n}" for n, a in need.ways[0].cost.items())
+        text = f"{event.model} needs {takes or 'nothing'}, {need.source.value}"
+    else:
+        text = f"what {event.model} needs is not known yet" + (f": {need.detail}" if need.detail else "")
     data = {"source": need.source.name.lower(), "detail": need.detail, "ways": ways}
     return Told("weighed", text, event.model, None, data, "debug")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 
-from swapd.core import forecast, placement
+from swapd.core import forecast, placement, refit
 from swapd.core.book import Book, Engine, Failure, Wish, total
 from swapd.core.engine import RESTING, Endpoint, RunId, State
 from swapd.core.forecast import Outlook
@@ -45,6 +45,8 @@ class ModelView:
     """Of its last run that did."""
     wish: Wish | None
     """Why it should be up though nobody waits for it."""
+    failures: int = 0
+    """How often it failed in a row; 0 where its last run did not, or was forgiven."""
 
     @property
     def state(self) -> str:
@@ -126,6 +128,10 @@ class View:
             engine.short if engine is not None and living else "",
         )
 
+    def never_fits(self, model: str) -> str | None:
+        """The arithmetic, if a model of the picture can never be loaded."""
+        return refit.never_fits(self._book, self.models[model].spec)
+
     def outlook(self, model: str) -> Outlook:
         """Who waits for a model of the picture and when each may be served, and what is in the way."""
         return forecast.outlook(self._book, model, self.now)
@@ -173,7 +179,9 @@ def _model(book: Book, spec: Spec, aliases: tuple[str, ...], now: float) -> Mode
     engine = book.engines.get(spec.name)
     seen = _engine(engine, now) if engine is not None else None
     wish, _ = book.wishes.get(spec.name, (None, 0.0))
-    return ModelView(spec, aliases, seen, book.queue.count(spec.name), failure, wish)
+    last = history is not None and failure is not None and failure.run.n == history.runs
+    failures = history.failures if history is not None and last else 0
+    return ModelView(spec, aliases, seen, book.queue.count(spec.name), failure, wish, failures)
 
 
 def _engine(engine: Engine, now: float) -> EngineView:

@@ -15,6 +15,10 @@ _BY_LINE: tuple[tuple[str, str], ...] = (
         "the GPU has not enough free memory; lower gpu_layers, context or parallel, or make the budget tighter",
     ),
     (
+        r"invalid device: ",
+        "there is no such device: llama-server --list-devices shows those there are",
+    ),
+    (
         r"invalid argument|unknown argument|unrecognized (argument|option)|unexpected argument",
         "flags change between builds: compare this one with the engine's --help",
     ),

@@ -207,7 +207,7 @@ def _opened(path: Path) -> BinaryIO:
         begins = os.pread(handle, _BEGINNING, 0)
         if begins and _HEADER.match(begins) is None:
             raise OSError("it holds something that is not a trace")
-        return os.fdopen(handle, "ab")
-    except BaseException:
+    except OSError:
         os.close(handle)
         raise
+    return os.fdopen(handle, "ab")

@@ -41,6 +41,10 @@ class BadGguf(Exception):
     """The file is not a GGUF, is cut short, or lies about itself; the message says which."""
 
 
+class NoModel(BadGguf):
+    """No engine can load it: it is no GGUF at all, or ends within its own header."""
+
+
 class _TooShort(Exception):
     """What was read of the file ends before its header does."""
 
@@ -115,16 +119,16 @@ def _walk(path: Path, visit: Callable[[_Walk, int], T]) -> T:
             try:
                 return visit(_Walk(data), size)
             except BadGguf as error:
-                raise BadGguf(f"cannot read {path}: {error}") from None
+                raise type(error)(f"cannot read {path}: {error}") from None
             except _TooShort:
                 if len(data) < enough:
-                    raise BadGguf(f"cannot read {path}: its header is cut short ({size} bytes)") from None
+                    raise NoModel(f"cannot read {path}: its header is cut short ({size} bytes)") from None
     raise BadGguf(f"cannot read {path}: its header is larger than {MOST_BYTES >> 20} MiB")
 
 
 def _header(path: Path, size: int, walk: _Walk) -> Header:
     if walk.take(4) != MAGIC:
-        raise BadGguf("it is not a GGUF file")
+        raise NoModel("it is not a GGUF file")
     version = walk.number(_U32)
     if version not in VERSIONS:
         raise BadGguf(f"GGUF version {version} is not known")

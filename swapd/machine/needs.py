@@ -78,25 +78,33 @@ def told(memory: Mapping[str, int], devices: Devices, choose: bool) -> Need:
 def with_operator(need: Need, given: Cost) -> Need:
     """The operator's ``needs`` win by name: each amount replaces that of its resource in every way.
 
-    GPUs that the operator gives are the only way; counters are added as they are.
+    GPUs that the operator gives are the only way, and one given as 0 is none to run on; counters are added as
+    they are.
     """
     memory = {name for name in given if is_memory(name)}
-    gpus = tuple(name for name in given if name in memory and name != RAM)
     if not given or (not need.ways and not memory):
         return need
-    ways = need.ways or (Way({}),)
-    if gpus:
-        # RAM beside those GPUs is what it was where the model runs on them, if that was told.
-        like = next((way for way in ways if _gpus(way.cost) <= set(gpus)), ways[0])
-        ways = (Way({name: amount for name, amount in like.cost.items() if name == RAM}, gpus),)
+    ways = _allowed(need.ways or (Way({}),), given)
     wholly = all({name for name in way.cost if is_memory(name)} <= memory for way in ways)
-    words = f"{_amounts(given)} {Source.OPERATOR.value}"
+    said = (need.detail, f"{_amounts(given)} {Source.OPERATOR.value}")
     return Need(
         tuple(Way({**way.cost, **given}, way.devices) for way in ways),
         Source.OPERATOR if wholly else need.source,
-        words if wholly else f"{need.detail}; {words}",
+        "" if wholly else "; ".join(filter(None, said)),  # the amounts say it all
         need.load,
     )
+
+
+def _allowed(ways: tuple[Way, ...], given: Cost) -> tuple[Way, ...]:
+    """On all GPUs that the operator gives; else on none that is given as 0, as far as there is such a way."""
+    gpus = tuple(name for name, amount in given.items() if amount and name in _gpus(given))
+    if gpus:
+        # RAM beside those GPUs is what it was where the model runs on them, if that was told.
+        like = next((way for way in ways if _gpus(way.cost) <= set(gpus)), ways[0])
+        return (Way({name: amount for name, amount in like.cost.items() if name == RAM}, gpus),)
+    barred = _gpus(given)
+    first = Way(ways[0].cost, tuple(name for name in ways[0].devices if name not in barred))
+    return tuple(way for way in ways if not barred & _runs_on(way)) or (first,)
 
 
 def _usable(named: tuple[str, ...] | None, devices: Devices) -> list[tuple[str, int]]:
@@ -141,6 +149,10 @@ def _moved(cost: Cost, seen: tuple[str, ...], names: tuple[str, ...]) -> Cost:
 
 def _gpus(cost: Cost) -> set[str]:
     return {name for name in cost if is_memory(name) and name != RAM}
+
+
+def _runs_on(way: Way) -> set[str]:
+    return {name for name in _gpus(way.cost) if way.cost[name]} | {*way.devices}
 
 
 def _amounts(cost: Mapping[str, int]) -> str:

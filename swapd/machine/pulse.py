@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from swapd.core.commands import Command, Grant, Refuse
 from swapd.core.engine import RunId
+from swapd.core.events import Asked, Event, Left, Ticket
 from swapd.core.need import RAM, Reading
 from swapd.core.spec import Cost
 from swapd.core.stock import MOST_OF_IT, SETTLE
 
-AFTER_AN_EXIT, LOADING, RUNNING, IDLE = 0.05, 0.25, 10.0, 30.0
+AFTER_AN_EXIT, LOADING, WAITED_FOR, RUNNING, IDLE = 0.05, 0.25, 1.0, 10.0, 30.0
 """Seconds between two readings."""
 
 
@@ -25,8 +28,20 @@ class Pulse:
     """Times are monotonic seconds."""
 
     def __init__(self) -> None:
+        self.begun = 0.0
+        """When the last reading began."""
         self._last = Reading(0.0)
+        self._waiting: set[Ticket] = set()
         self._settling: dict[RunId, _Settling] = {}
+
+    def hear(self, event: Event, commands: Sequence[Command]) -> bool:
+        """Who waits: was not granted or refused yet, and has not left. Returns whether somebody begins to."""
+        if isinstance(event, Asked):
+            self._waiting.add(event.ticket)
+        if isinstance(event, Left):
+            self._waiting.discard(event.ticket)
+        self._waiting.difference_update(c.ticket for c in commands if isinstance(c, Grant | Refuse))
+        return isinstance(event, Asked) and event.ticket in self._waiting
 
     def gone(self, run: RunId, planned: Cost, now: float) -> None:
         """A run has ended. ``planned``: what was reckoned for it."""
@@ -49,4 +64,6 @@ class Pulse:
         self._settling = {run: s for run, s in self._settling.items() if s.until > now}
         if self._settling:
             return AFTER_AN_EXIT
-        return LOADING if loading else RUNNING if living else IDLE
+        if loading:
+            return LOADING
+        return WAITED_FOR if self._waiting else RUNNING if living else IDLE

@@ -3,6 +3,7 @@
 A run takes its anonymous pages (shared memory among them) and the file pages it has mapped: llama.cpp unmaps
 what went to a GPU, so these are the weights that stay on the CPU. The kernel counts file pages as available,
 since it could drop them; for us they are taken, or the next engine would drive the last one's weights out.
+Those locked in memory (``--mlock``) it does not count as available either.
 
 Both are read from ``/proc/PID/status``, at a cost that does not grow with the process (0.1 ms).
 Its figures count a page that two processes share twice, so where the members of a tree could share much,
@@ -24,21 +25,27 @@ from swapd.core.need import RAM, Gauge, Reading
 
 _SHARED_MATTERS = 0.05
 """Share of a tree that its members but the biggest hold, at most the part that may be counted twice."""
-_RSS = re.compile(rb"^Rss(Anon|File|Shmem):\s+(\d+) kB", re.MULTILINE)
-_PSS = re.compile(rb"^Pss_(Anon|File|Shmem):\s+(\d+) kB", re.MULTILINE)
+_RSS = re.compile(rb"^(?:Rss|Vm)(Anon|File|Shmem|Lck):\s+(\d+) kB", re.MULTILINE)
+_PSS = re.compile(rb"^(?:Pss_)?(Anon|File|Shmem|Lock)(?:ed)?:\s+(\d+) kB", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Resident bytes. ``anon``: with shared memory; ``file``: mapped files."""
+    """Resident bytes. ``anon``: with shared memory; ``file``: mapped files; ``locked``: of both, by ``mlock``."""
 
     anon: int
     file: int
+    locked: int = 0
 
     @property
     def total(self) -> int:
-        """Both."""
+        """Anonymous and file pages."""
         return self.anon + self.file
+
+    @property
+    def droppable(self) -> int:
+        """File pages that the kernel counts as available; too few where anonymous pages are locked as well."""
+        return max(0, self.file - self.locked)
 
 
 class Ram:
@@ -58,7 +65,7 @@ class Ram:
     def read(self, at: float, trees: Mapping[RunId, Collection[int]]) -> Reading:
         """Total less free less what our runs took is what strangers hold; see Reading."""
         found = {run: held for run, pids in trees.items() if (held := holding(pids, self._proc)) is not None}
-        free = self._available() - sum(held.file for held in found.values())
+        free = self._available() - sum(held.droppable for held in found.values())
         taken = {run: {RAM: held.total} for run, held in found.items()}
         return Reading(at, {RAM: Gauge(self.total, max(0, free))}, taken)
 
@@ -99,12 +106,14 @@ def _read(path: Path, pattern: re.Pattern[bytes]) -> Held | None:
         return None
     if not {b"Anon", b"File", b"Shmem"} <= found.keys():
         return None
-    return Held(found[b"Anon"] + found[b"Shmem"], found[b"File"])
+    locked = found.get(b"Lck", found.get(b"Lock", 0))
+    return Held(found[b"Anon"] + found[b"Shmem"], found[b"File"], locked)
 
 
 def _sum(parts: Iterable[Held]) -> Held:
     parts = list(parts)
-    return Held(sum(part.anon for part in parts), sum(part.file for part in parts))
+    anon, file = sum(part.anon for part in parts), sum(part.file for part in parts)
+    return Held(anon, file, sum(part.locked for part in parts))
 
 
 def _groups(root: Path) -> Iterable[Path]:

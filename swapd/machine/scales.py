@@ -89,6 +89,8 @@ class Scales:
                 self._watch.now()
         for command in commands:
             self._ordered(command, now)
+        if self._watch.pulse.hear(event, commands):
+            self._watch.soon()
 
     async def aclose(self) -> None:
         """The engines are gone: save what was learned."""

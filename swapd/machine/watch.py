@@ -13,15 +13,22 @@ from swapd import tasks
 from swapd.core.engine import RunId
 from swapd.core.need import Reading
 from swapd.core.spec import Launch
+from swapd.machine import threads
 from swapd.machine.asked import files_of
 from swapd.machine.gguf import BadGguf, size_of
 from swapd.machine.observed import Runs
-from swapd.machine.pulse import Pulse
+from swapd.machine.pulse import WAITED_FOR, Pulse
 from swapd.machine.ram import disk_read, holding
 
 log = logging.getLogger("swapd")
 LAST_READING = 2.0
-"""Seconds."""
+"""Seconds to end it in, and to let go of drivers."""
+SLOW = 10.0
+"""Seconds after which a reading is worth a warning."""
+HANGS = (
+    "cannot read the meters: a driver or a disk has not answered for some seconds; going on with the last reading"
+    " until it does (see dmesg)"
+)
 
 
 class Meters(Protocol):
@@ -94,17 +101,22 @@ class Watch:
         """Something has happened: read at once."""
         self._wake.set()
 
+    def soon(self) -> None:
+        """Somebody waits for what the meters say: read at once, unless that was done within WAITED_FOR."""
+        asyncio.get_running_loop().call_at(self.pulse.begun + WAITED_FOR, self._wake.set)
+
     async def aclose(self) -> None:
         """Read no more. A reading under way may end first, within LAST_READING: a driver may hang for ever."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        if self._reading is not None:
-            await asyncio.wait([self._reading], timeout=LAST_READING)
-            if not self._reading.done():
-                log.warning("cannot close the meters: a driver does not answer")
-                return
-        await asyncio.to_thread(self._eye.close)
+        try:
+            async with asyncio.timeout(LAST_READING):
+                if self._reading is not None:
+                    await asyncio.wait([self._reading])
+                await threads.run(self._eye.close)
+        except TimeoutError:
+            log.warning("cannot close the meters: a driver does not answer")
 
     async def _watch(self) -> None:
         clock, runs = asyncio.get_running_loop().time, self._runs
@@ -120,15 +132,21 @@ class Watch:
                     await self._wake.wait()
 
     async def _read(self, at: float) -> None:
-        runs = self._runs
+        runs, self.pulse.begun = self._runs, at
         fresh = {run: seen.start.order.launch for run, seen in runs.living.items() if seen.fresh}
-        work = asyncio.to_thread(self._eye.look, at, list(runs.living), runs.loading, fresh)
+        work = threads.run(self._eye.look, at, list(runs.living), runs.loading, fresh)
         self._reading = tasks.spawn(work, name="reading")
+        await asyncio.wait([self._reading], timeout=SLOW)
+        if not self._reading.done():
+            self._tell(HANGS)
         look = await asyncio.shield(self._reading)
         self.pulse.read(look.reading)
-        for problem in self._eye.news():
-            log.warning("%s", problem)
+        self._tell()
         self._take(look)
+
+    def _tell(self, *problems: str) -> None:
+        for problem in self._eye.news(*problems):
+            log.warning("%s", problem)
 
 
 class _Eye:
@@ -157,9 +175,9 @@ class _Eye:
         loaded = {run: self._loaded(launch, trees[run]) for run, launch in fresh.items()}
         return Look(reading, {run: seen.anon for run, seen in held.items() if seen is not None}, loaded)
 
-    def news(self) -> list[str]:
-        """Problems that were not told yet."""
-        problems = self._meters[-1].problems
+    def news(self, *more: str) -> list[str]:
+        """Problems, of the meters and ``more``, that were not told yet."""
+        problems = (*self._meters[-1].problems, *more)
         new = [problem for problem in problems if problem not in self._said]
         self._said.update(new)
         return new

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from swapd import tasks
 from swapd.core.events import Event, Weighed
-from swapd.core.need import RAM, Need, is_memory
+from swapd.core.need import RAM, Need, Source, is_memory
 from swapd.core.spec import Catalog, Cost, Launch, Spec
-from swapd.machine.needs import with_operator
+from swapd.machine import threads
+from swapd.machine.needs import Devices, with_operator
 from swapd.machine.weighing import BINARY, Weighing
 
+log = logging.getLogger("swapd")
 NEWS = 0.01
 """By what share a need must change before it is told again."""
+PATIENCE = 20.0
+"""Seconds for one model: its file may lie on a dead server, and the others wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +97,17 @@ class Weigher:
             model = self._waiting.pop(0)
             spec = self._catalog.models[model]
             subject, before = self._subject(spec), self._needs.get(model)
-            need = await asyncio.to_thread(self._weighing.weigh, spec, subject.devices)
+            need = await self._weigh(spec, subject.devices)
             if self._needs.get(model) is before:  # else more was learned meanwhile
                 self._tell(model, subject, need)
+
+    async def _weigh(self, spec: Spec, devices: Devices) -> Need:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await threads.run(self._weighing.weigh, spec, devices)
+        except TimeoutError:
+            log.warning("cannot weigh %s: its file does not answer", spec.name)
+            return with_operator(Need((), Source.UNKNOWN, "its file does not answer"), spec.terms.cost)
 
     def _tell(self, model: str, subject: Subject, need: Need) -> None:
         if model in self._catalog.models:

@@ -50,7 +50,7 @@ class Inference:
         spellings = [*ROUTES, *ALSO]
         return [
             *(web.post(path, self.by_body, expect_handler=expect) for path in spellings),
-            web.route("*", "/upstream/{rest:.+}", self.by_path, expect_handler=expect),
+            web.route("*", "/upstream/{rest:(?s:.+)}", self.by_path, expect_handler=expect),
         ]
 
     async def by_body(self, request: web.Request) -> web.StreamResponse:

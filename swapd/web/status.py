@@ -98,6 +98,7 @@ class Picture:
             "measured": dict(weight.measured),
             "load_seconds": _rounded(weight.load),
             "short": weight.short or None,
+            "never_fits": self._view.never_fits(name),
         }
 
     def _failure(self, failure: Failure) -> dict[str, Any]:

@@ -171,3 +171,6 @@ async def test_what_each_model_takes_is_told_with_its_source_and_what_can_never_
     assert (huge["source"], huge["cost"]) == ("operator", {"ram": 900 << 30})
     assert "it needs 900.0 GiB of ram, the budget has 2048 MiB" in huge["never_fits"]
     assert not (tmp_path / "state").exists()  # to check is to look
+    strict = await swapd("check", "-c", str(tmp_path / "swapd.yaml"), "--strict")
+    assert (strict.exit_code, "2 models, 0 aliases" in strict.stdout) == (1, True)
+    assert strict.stdout.rstrip().endswith("1 warning")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 
@@ -71,6 +72,38 @@ def test_a_bar_in_a_pipe_is_one_line(pipe):
         step(40)
         step(60)
     assert pipe.shown == "putting together\n"
+
+
+EVIL = "\x1b]0;x\x07\r\x9b\x7f\u202e\ufeff\udc80"
+HARMLESS = r"\x1b]0;x\x07\x0d\u009b\u007f\u202e\ufeff\udc80"
+
+
+def test_nothing_that_is_shown_can_drive_the_terminal(pipe, terminal):
+    for screen in (pipe, terminal):
+        screen.line(EVIL)
+        screen.copyable(Bit(EVIL))
+        screen.text(f"{EVIL}\n")
+        screen.table(Table(("NAME", "WHY"), [(Bit("a"), Bit(EVIL))]))
+        with screen.bar(EVIL, 1) as step:
+            step(1)
+        with screen.live(lambda: [Line((Bit(EVIL),))], keep=True):
+            pass
+        screen.json({EVIL: 1})
+        bare = ESCAPES.sub("", screen.shown).replace("\n", "").replace("\r", "")  # rich's own
+        assert all(each.isprintable() for each in bare)
+        assert screen.shown.count(HARMLESS) == (5 if screen is pipe else bare.count(HARMLESS))
+    assert "\r" not in pipe.shown
+
+
+def test_json_keeps_its_value_where_controls_are_spelt_out(pipe):
+    pipe.json({"name": EVIL, "lines": "two\nlines"})
+    assert json.loads(pipe.shown) == {"name": EVIL, "lines": "two\nlines"}
+    assert pipe.shown.isascii()
+
+
+def test_columns_stay_under_their_names_where_controls_are_spelt_out(pipe):
+    pipe.table(Table(("NAME", "N"), [(Bit("\x1b"), Bit("1")), (Bit("abcdef"), Bit("2"))]))
+    assert pipe.shown.splitlines() == ["NAME    N", r"\x1b    1", "abcdef  2"]
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,8 @@ def test_in_a_pipe_every_fact_is_a_line(pipe):
         "then nobody gets past it.",
         "  wanted: 22 requests wait",
         "  up: in about 20s, as far as can be told",
-        "  missing: 9.0 GiB of CUDA0",
-        "  needs: 9.0 GiB of CUDA0, 1 of engines (learned from earlier runs: 3 runs)",
+        "  missing: 9216 MiB of CUDA0",
+        "  needs: 9216 MiB of CUDA0, 1 of engines (learned from earlier runs: 3 runs)",
         "  last load: 8.80 s",
         "",
         "PLACE  CLIENT      WAITED  SERVED IN ABOUT",
@@ -52,6 +52,27 @@ def test_in_a_pipe_every_fact_is_a_line(pipe):
         "    2  -               3s        not known",
         "and 20 requests more",
     ]
+
+
+def needs(pipe, **facts):
+    show(pipe, FOUND | facts)
+    return next((line for line in pipe.shown.splitlines() if line.startswith("  needs: ")), None)
+
+
+def test_what_the_operator_set_is_not_told_twice(pipe):
+    detail = "ram 921600 MiB set by the operator"
+    found = needs(pipe, needs={"ram": 900 * GIB}, need_source="operator", need_detail=detail)
+    assert found == "  needs: 900.0 GiB of ram, set by the operator"
+
+
+def test_a_need_that_is_not_known_says_why_and_not_all_there_is(pipe):
+    found = needs(pipe, needs={"ram": 9 * GIB}, need_source="unknown", need_detail="cannot read x: gone")
+    assert found == "  needs: not known yet: cannot read x: gone"
+
+
+def test_counters_are_known_though_memory_is_not(pipe):
+    found = needs(pipe, needs={"ram": 9 * GIB, "engines": 1}, need_source="unknown", need_detail="")
+    assert found == "  needs: 1 of engines, not known yet"
 
 
 def test_on_a_narrow_terminal_the_sentence_wraps_below_itself(monkeypatch):
@@ -75,7 +96,7 @@ async def test_explain_prints_what_the_daemon_says(front, swapd):
     done = await swapd("explain", "org/beta")
     assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout.startswith("org/beta cold\n  org/beta waits for alpha to finish 1 request; ")
-    assert "needs: 3.0 GiB of ram (estimated from the file: files 3072 MiB)" in done.stdout
+    assert "needs: 3072 MiB of ram (estimated from the file: files 3072 MiB)" in done.stdout
     done = await swapd("explain", "org/beta", "--json")
     assert json.loads(done.stdout)["stand"] == "busy"
     assert (await swapd("explain", "nope")).exit_code == 1

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from swapd.lab.trace import Request, header, line, load_line
+from swapd.cli.lab_play import CUT, play
+from swapd.config import load
+from swapd.core.commands import Grant, Revoke
+from swapd.core.engine import Endpoint, RunId
+from swapd.core.events import Asked
+from swapd.core.spec import Catalog, Launch, Spec, Terms
+from swapd.lab import simulate as lab
+from swapd.lab.trace import Request, Trace, header, line, load_line
+from swapd.machine.ledger import Ledger
+from swapd.machine.weighing import Weighing
+from tests.ledgers import GIB, Warnings, ran
 
 CONFIG = """
 budget: {engines: 2}
@@ -145,6 +156,89 @@ async def test_without_a_budget_it_is_that_of_this_machine(recording, tmp_path, 
     done = await swapd("simulate", "--trace", str(recording), "-c", str(path), "--policy", "lru")
     assert "budget: ram 15.0 GiB" in done.stdout.splitlines()
     assert "at most 1 model up at once" in done.stdout
+
+
+async def test_memory_that_was_learned_is_weighed_as_check_weighs_it(recording, tmp_path, swapd):
+    path = tmp_path / "memory.yaml"
+    path.write_text(
+        f"state_dir: {tmp_path / 'state'}\nbudget: {{ram: 10GiB}}\nmodels:\n"
+        + "".join(f'  {name}: {{command: "true ${{port}}"}}\n' for name in "abc")
+    )
+    words = ("simulate", str(recording), "-c", str(path), "--policy", "lru")
+    assert "memory not budgeted for a, b, c" in (await swapd(*words)).stdout
+    catalog = load(path, {}).catalog
+    ledger = Ledger.open(tmp_path / "state", Warnings())
+    key = Weighing(ledger, lambda: None).key(catalog.models["a"].launch)
+    ran(ledger, 6 * GIB, 6 * GIB, key=key)
+    ledger.save()
+    shown = (await swapd(*words)).stdout
+    assert "memory not budgeted" not in shown
+    assert "at most 1 model up at once" in shown
+
+
+async def test_what_failed_is_counted_by_model_and_reason_and_no_advice_is_given(recording, config, swapd):
+    config.write_text(
+        CONFIG.replace('  c: {command: "true ${port}"', '  c: {needs: {engines: 3}, command: "true ${port}"')
+    )
+    words = ("simulate", str(recording), "--config", str(config))
+    lines = (await swapd(*words)).stdout.splitlines()
+    failed = [line for line in lines if line.startswith("warning: ")]
+    assert [line.split(":")[1].strip() for line in failed] == POLICIES
+    assert failed[0] == (
+        "warning: swapd: 3 requests for c failed: cannot load model 'c': it needs 3 of engines, the budget has 2; "
+        "raise budget.engines or lower its needs"
+    )
+    assert failed[1] == "warning: fifo: 3 requests for c failed: cannot load model 'c'"
+    assert lines[-1] == "no advice while requests fail: see to that first"
+    assert not [line for line in lines if line.startswith("advice: ")]
+    done = await swapd(*words, "--json")
+    assert json.loads(done.stdout)["served"] == 6
+    assert failed[0] in done.stderr.splitlines()
+
+
+async def test_an_answer_that_is_cut_off_is_counted_too():
+    catalog = Catalog({"a": Spec("a", Launch(("a",)), Terms(concurrency=2))})
+    run = RunId("a", 1)
+
+    class Cutting:
+        def handle(self, event, now):
+            match event:
+                case Asked(ticket):
+                    return [
+                        Grant(ticket, run, Endpoint("127.0.0.1", 1), catalog.models["a"], 0.0, 0.0),
+                        Revoke(ticket, run),
+                    ]
+            return []
+
+        def deadline(self):
+            return None
+
+    stage = lab.recorded("t", Trace((Request(0.0, "a", 2.0),), {}, 2.0), catalog)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(lab.BRAINS, "cutting", Cutting)
+        outcome, failures = play(stage, "cutting", lambda seed: None)
+    assert outcome.failed == 1
+    assert list(failures) == [f"1 request for a failed: {CUT}"]
+
+
+async def test_the_trace_may_be_the_argument_and_only_one_is_played(recording, swapd):
+    same = [
+        (await swapd("simulate", *words, "--json")).stdout
+        for words in ((str(recording),), ("--trace", str(recording)))
+    ]
+    assert same[0] == same[1] != ""
+    done = await swapd("simulate", "chat", "--trace", str(recording))
+    assert done.exit_code == 2
+    assert "give FILE or --trace, not both" in done.stderr
+
+
+async def test_column_heads_say_their_unit(swapd):
+    done = await swapd("simulate", "notes", "--seeds", "1", "--hours", "0.1", "--policy", "lru")
+    heads = [line for line in done.stdout.splitlines() if "WAIT" in line]
+    assert len(heads) == 3
+    assert all(re.search(r"WAIT s +P50 s +P95 s +MAX s", head) for head in heads)
+    assert "LOAD s" in heads[0]
+    assert "ENGINE s" in heads[2]
 
 
 @pytest.mark.parametrize(

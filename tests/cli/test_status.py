@@ -26,6 +26,7 @@ COLD = {
     "need_detail": "",
     "load_seconds": None,
     "short": None,
+    "never_fits": None,
     "priority": 0,
     "measured": {},
     "since": None,
@@ -109,16 +110,16 @@ STATUS = {
 def test_in_a_pipe_every_fact_of_a_model_stands_in_its_row(pipe):
     show(pipe, STATUS, NOW)
     assert pipe.shown.splitlines() == [
-        "MODEL       STATE     PID  PORT  LEASES  QUEUE  SINCE   IDLE        MEMORY",
-        "qwen-coder  ready    4711  9301       2      3  2m 30s  -      0.9/1.2 GiB",
-        "gemma       ready       -     -       0      0  -       1m 1s            -",
-        "embed       cold        -     -       0      1  -       -        ?/300 MiB",
-        "org/broken  backoff     -     -       0      0  10s     -                -",
+        "MODEL       STATE     PID  PORT  LEASES  QUEUE  SINCE   IDLE         MEMORY",
+        "qwen-coder  ready    4711  9301       2      3  2m 30s  -      900/1200 MiB",
+        "gemma       ready       -     -       0      0  -       1m 1s             -",
+        "embed       cold        -     -       0      1  -       -         -/300 MiB",
+        "org/broken  backoff     -     -       0      0  10s     -                 -",
         "",
         "SHORT qwen-coder: 20 of 33 layers on the GPU",
         "embed waits for qwen-coder to finish 2 requests (first served in about 12s)",
         "org/broken failed 12s ago: exited with code 1 (the model file is cut short)",
-        "memory: CUDA0 9.0 GiB of 22.0 GiB used, 13.0 GiB free, 2.0 GiB held by others",
+        "memory: CUDA0 9216 MiB of 22.0 GiB used, 13.0 GiB free, 2048 MiB held by others",
         "memory: ram 40.0 GiB free, 0 MiB held by others",
         "memory: CUDA1 is gone: its device does not answer any more",
         "budget: engines 1 of 1",
@@ -136,19 +137,49 @@ def test_on_a_terminal_states_have_colours_and_nothing_is_lost_at_eighty_columns
     assert "\x1b[33mbackoff" in narrow.shown
     lines = ESCAPES.sub("", narrow.shown).splitlines()
     assert max(map(len, lines)) <= 80
-    assert "0.9/1.2 GiB" in lines[1]
+    assert "900/1200 MiB" in lines[1]
     assert "org/broken failed 12s ago: exited with code 1 (the model file is cut short)" in lines
 
 
 def test_a_model_that_holds_more_than_was_reckoned_is_marked(terminal):
     greedy = READY | {"measured": {"ram": 2000 << 20}}
     show(terminal, STATUS | {"models": [greedy]}, NOW)
-    assert "\x1b[33m2.0/1.2 GiB" in terminal.shown
+    assert "\x1b[33m2000/1200 MiB" in terminal.shown
 
 
 def test_without_needs_what_is_measured_stands_alone(pipe):
     show(pipe, STATUS | {"models": [READY | {"needs": {"engines": 1}}]}, NOW)
     assert pipe.shown.splitlines()[1].endswith("  900 MiB")
+
+
+def lines_of(pipe, **facts):
+    show(pipe, STATUS | {"models": [COLD | {"need_source": "learned"} | facts]}, NOW)
+    return pipe.shown.splitlines()
+
+
+def test_memory_of_a_gpu_and_of_the_machine_are_not_one_number(pipe):
+    needs = {"ram": 60 << 30, "CUDA0": 4 << 30, "CUDA1": 12 << 30}
+    lines = lines_of(pipe, needs=needs, measured={"ram": 50 << 30, "CUDA1": 11 << 30})
+    assert lines[1].endswith("  11.0/12.0 GiB")
+
+
+def test_a_need_that_is_not_known_is_a_question_mark_with_a_legend(pipe):
+    lines = lines_of(pipe, needs={"ram": 60 << 30}, need_source="unknown")
+    assert lines[1].endswith("  ?")
+    assert lines[3] == "? not known yet: loads alone"
+
+
+def test_of_an_unknown_need_what_is_held_is_shown_all_the_same(pipe):
+    lines = lines_of(pipe, needs={"CUDA0": 60 << 30}, need_source="unknown", measured={"ram": 900 << 20})
+    assert lines[1].endswith("  900 MiB/?")
+
+
+def test_there_is_no_legend_where_all_is_known(pipe):
+    assert not any(line.startswith("?") for line in lines_of(pipe, needs={"ram": 300 << 20}))
+
+
+def test_what_can_never_be_loaded_is_a_line_below(pipe):
+    assert lines_of(pipe, never_fits="it needs 900.0 GiB")[3] == "gemma can never be loaded: it needs 900.0 GiB"
 
 
 def test_a_config_without_models_is_told_as_such(pipe):

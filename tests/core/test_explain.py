@@ -7,11 +7,12 @@ from random import Random
 import pytest
 
 from swapd.core import explain
-from swapd.core.events import MachineRead, Weighed
+from swapd.core.events import EngineExited, MachineRead, Weighed
 from swapd.core.explain import Explanation
 from swapd.core.need import Gauge, Need, Reading, Source, Way
+from swapd.core.refusal import Exit
 from swapd.core.spec import Launch
-from tests.core.play import Play, catalog, model
+from tests.core.play import Play, catalog, model, run_id
 from tests.core.world import Temper, World
 
 GIB = 1 << 30
@@ -79,8 +80,8 @@ def test_a_model_in_the_way_of_one_with_patience_and_without() -> None:
 
 def test_a_victim_that_drains_and_one_that_was_told_to_stop() -> None:
     play = Play("a", "b").up("a").asks("a", 1).asks("b", 2).after(30).ticks()
-    assert said(play, "b") == "waits until a is gone: it finishes 1 request"
-    assert said(play, "a") == "goes: it finishes 1 request"
+    assert said(play, "b") == "waits until a is gone: it finishes 1 request, at most 30 s more"
+    assert said(play, "a") == "goes: it finishes 1 request, at most 30 s more"
     play.leaves(1).after(3)
     assert said(play, "b") == "waits until a is gone: 3.0 s since it was told to stop"
     assert (said(play, "a"), of(play, "b").stand) == ("goes: 3.0 s since it was told to stop", "room_coming")
@@ -115,18 +116,52 @@ def test_an_engine_kept_for_its_client() -> None:
 def test_failures_rest_and_the_way_out_is_named() -> None:
     play = Play("a").asks("a", 1).exits("a#1")
     assert said(play, "a") == (
-        "failed and rests for another 1.0 s (exited with code 1); `swapd load` tries at once"
+        "failed once, 0.0 s ago: exited with code 1; it rests for another 1.0 s; `swapd load` tries at once"
     )
     for n in range(2, 6):
         play.forgets().sleeps().asks("a", n).exits(f"a#{n}")
     assert said(play, "a") == (
-        "failed too often and rests for another 5 min (exited with code 1); `swapd load` tries at once"
+        "failed 5 times, last 0.0 s ago: exited with code 1; it rests for another 5 min, as that was too often; "
+        "`swapd load` tries at once"
     )
 
 
 def test_a_crashed_model_that_is_waited_for_rests_too() -> None:
     play = Play("a").up("a").asks("a", 1).exits("a#1").asks("a", 2)
-    assert (of(play, "a").stand, said(play, "a")[:25]) == ("resting", "failed and rests for anot")
+    assert (of(play, "a").stand, said(play, "a")[:23]) == ("resting", "failed once, 0.0 s ago:")
+
+
+def test_a_failure_is_told_once_the_rest_is_over_until_a_run_succeeds_or_it_is_forgiven() -> None:
+    end = Exit(code=1, hint="the model file is cut short")
+    play = Play("a").asks("a", 1).hears(EngineExited(run_id("a#1"), end)).sleeps().asks("a", 2)
+    play.hears(EngineExited(run_id("a#2"), end)).sleeps().after(4)
+    assert play.scheduler.view(play.now).models["a"].state == "cold"
+    assert said(play, "a") == (
+        "failed 2 times, last 6.0 s ago: exited with code 1 (the model file is cut short); nobody asks"
+    )
+    play.unloads("a")
+    assert said(play, "a") == "is cold: nobody asks for it"
+    play.asks("a", 3).exits("a#3").sleeps().up("a", load=2)
+    play.after(600).ticks().exits("a#4")
+    assert said(play, "a") == "is cold: nobody asks for it; a load takes 2.0 s"
+
+
+def test_a_load_that_outlasts_the_last_one_says_so() -> None:
+    play = Play("a").up("a", load=2.1).unloads("a").exits("a#1").asks("a", 1).after(15)
+    assert said(play, "a") == "loads: 15 s so far, longer than usual (the last load took 2.1 s)"
+
+
+def test_a_drain_that_outlasts_what_requests_last_says_so_and_when_it_ends_at_the_latest() -> None:
+    play = Play("a", "b").up("a").asks("a", 1).asks("b", 2).after(30).ticks().after(18)
+    assert said(play, "b") == (
+        "waits until a is gone: it finishes 1 request, 18 s so far, longer than usual, at most 12 s more"
+    )
+    assert said(play, "a") == "goes: it finishes 1 request, 18 s so far, longer than usual, at most 12 s more"
+
+
+def test_a_drain_without_an_end_promises_none() -> None:
+    play = Play(model("a", drain=None), "b").up("a").asks("a", 1).asks("b", 2).after(30).ticks()
+    assert said(play, "b") == "waits until a is gone: it finishes 1 request"
 
 
 # -- memory ------------------------------------------------------------------------------------------------
@@ -150,8 +185,23 @@ def test_until_a_need_is_told_nothing_starts() -> None:
 
 def test_what_strangers_hold_is_told_with_the_arithmetic() -> None:
     play = gpu("a", free=2 * GIB).hears(told("a", int(9.1 * GIB))).asks("a", 1)
-    assert said(play, "a") == "waits: 7.1 GiB of CUDA0 are missing: other programs hold 8.0 GiB"
+    assert said(play, "a") == "waits: 7270 MiB of CUDA0 are missing: other programs hold 8192 MiB"
     assert of(play, "a").stand == "strangers"
+
+
+def test_what_can_never_be_loaded_says_so_first_with_the_arithmetic() -> None:
+    play = gpu("a").hears(told("a", 24 * GIB))
+    assert said(play, "a") == (
+        "can never be loaded: it needs 24.0 GiB of CUDA0, the budget has 10.0 GiB; raise budget.CUDA0 or lower "
+        "its needs (a smaller context, or a smaller quantization)"
+    )
+
+
+def test_what_is_up_and_could_not_be_loaded_again_says_both() -> None:
+    play = gpu("a").hears(told("a", 6 * GIB)).up("a").asks("a", 1).hears(told("a", 24 * GIB))
+    text = said(play, "a")
+    assert text.startswith("can never be loaded: it needs 24.0 GiB of CUDA0")
+    assert text.endswith("; it is ready: 1 request on 1 slot")
 
 
 def test_a_device_that_is_gone_is_named() -> None:
@@ -202,10 +252,3 @@ def test_every_stand_has_its_words() -> None:
 )
 def test_seconds_for_people(seconds: float, text: str) -> None:
     assert explain.span(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("name", "much", "text"), [("ram", 812 << 20, "812 MiB"), ("CUDA0", 9 * GIB, "9.0 GiB"), ("big", 3, "3")]
-)
-def test_amounts_for_people(name: str, much: int, text: str) -> None:
-    assert explain.amount(name, much) == text

@@ -36,7 +36,21 @@ def test_a_load_that_is_under_way_takes_what_is_left_of_the_last_one() -> None:
     assert look(play, "a").ready == 5
     assert etas(play, "a") == pytest.approx([5, 5, 5 + service, 5 + service, 5 + 2 * service])
     assert [waiter.place for waiter in look(play, "a").queue] == [1, 2, 3, 4, 5]
-    assert etas(play.after(100), "a")[0] == 0
+
+
+def test_a_load_that_outlasts_the_last_one_is_not_promised_to_end_now() -> None:
+    play = seen(Play("a"), "a", 2.1).asks("a", 1).after(2)
+    assert (look(play, "a").ready, look(play, "a").late) == (pytest.approx(0.1), False)
+    play.after(10)
+    assert (look(play, "a").ready, etas(play, "a"), look(play, "a").late) == (None, [None], True)
+
+
+def test_a_drain_that_outlasts_what_requests_last_leaves_the_next_without_an_estimate() -> None:
+    play = seen(Play("a", "b"), "b", 6).up("a").asks("a", 1).asks("b", 2).after(30).ticks().forgets()
+    assert look(play, "b").ready is not None
+    found = look(play.after(18), "b")
+    assert (found.ready, [waiter.eta for waiter in found.queue]) == (None, [None])
+    assert [(o.model, o.goes, o.most) for o in found.obstacles] == [("a", None, pytest.approx(12))]
 
 
 def test_places_are_the_turns_and_not_the_order_of_arrival() -> None:
@@ -131,7 +145,7 @@ def test_whatever_happens_every_waiter_has_a_place_and_no_estimate_is_negative(s
             found = view.outlook(name)
             assert [waiter.place for waiter in found.queue] == list(range(1, shown.waiting + 1))
             assert all(waiter.eta is None or waiter.eta >= 0 for waiter in found.queue)
-            assert all(obstacle.goes >= 0 for obstacle in found.obstacles)
+            assert all(obstacle.goes is None or obstacle.goes >= 0 for obstacle in found.obstacles)
             up = shown.state in ("starting", "ready")
             assert (found.verdict is not None) == ((shown.waiting > 0 or shown.wish is not None) and not up)
             told += len(found.queue)

@@ -112,6 +112,22 @@ def test_an_end_that_was_ordered_is_no_failure() -> None:
     assert (gone.text, gone.level, gone.run) == ("a#1 is gone: exited with code 0", "info", 1)
 
 
+def test_an_engine_that_dies_while_it_drains_is_told_as_a_failure_though_none_is_counted() -> None:
+    teller = Teller("a", "b").asks("a", 1).hears(fact.EngineReady(A, HERE), after=5).asks("b", 2)
+    teller.hears(fact.Ticked(), after=30).hears(fact.EngineExited(A, Exit(signal="SIGSEGV", log=("ouch",))))
+    (failed,) = teller.of("failed")
+    assert (failed.text, failed.level, failed.more) == ("a#1 failed: killed by SIGSEGV", "warning", ("ouch",))
+    assert (teller.of("gone"), teller.scheduler.book.recall("a").failures) == ([], 0)
+
+
+def test_a_full_queue_is_told_with_the_way_out() -> None:
+    full = "2 requests wait already, for any model (scheduling.queue is 2)"
+    told = Story().hear(
+        fact.Ticked(), [order.Refuse(fact.Ticket(1), Refusal(Reason.QUEUE_FULL, "a", detail=full))], 0
+    )
+    assert told[0].text == f"refuse request 1: cannot queue a request for model 'a': {full}; try again in a moment"
+
+
 def test_a_grant_and_a_refusal_name_the_client() -> None:
     teller = swapped()
     granted = teller.of("grant")[-1]
@@ -137,16 +153,16 @@ def test_all_that_can_be_ordered_or_noted_has_its_line() -> None:
     told = story.hear(weighed, [spawn, order.Kill(A), order.Note(A, Why(Cause.UNSEEN))], 0)
     told += story.hear(fact.EngineShort(A, "20 of 33 layers"), [order.Revoke(fact.Ticket(1), A)], 0)
     told += story.hear(fact.UnloadWished("a"), [], 0)
-    told += story.hear(fact.Weighed("b", Launch(("b",)), Need((), Source.UNKNOWN)), [], 0)
+    told += story.hear(fact.Weighed("b", Launch(("b",)), Need((), Source.UNKNOWN, "no file")), [], 0)
     assert [(t.type, t.level, t.text) for t in told] == [
-        ("weighed", "debug", "a needs 9.0 GiB of CUDA0 (learned from earlier runs)"),
+        ("weighed", "debug", "a needs 9216 MiB of CUDA0, learned from earlier runs"),
         ("start", "info", "start a#1: to be preloaded"),
         ("kill", "warning", "kill a#1: it did not stop in time"),
         ("unseen", "warning", "a#1 is gone: its memory was not seen free in time; going on without"),
         ("short", "warning", "a#1 loaded less than was asked for: 20 of 33 layers"),
         ("cut", "warning", "cut request 1 off from a#1"),
         ("unload", "info", "the operator wants to unload a"),
-        ("weighed", "debug", "b needs what is not known yet (not known yet)"),
+        ("weighed", "debug", "what b needs is not known yet: no file"),
     ]
     assert told[1].data == {"cause": "preload", "for": None, "detail": "", "needs": way.cost, "devices": ["CUDA0"]}
 

@@ -45,6 +45,23 @@ def test_a_failure_is_remembered_with_its_time_and_a_resting_house_is_quiet() ->
     assert (view.quiet, view.used) == (True, {"engines": 0})
 
 
+def test_failures_in_a_row_are_counted_only_while_the_last_run_is_one_of_them() -> None:
+    def failures() -> int:
+        return play.forgets().scheduler.view(play.now).models["a"].failures
+
+    play = Play("a").asks("a", 1).exits("a#1").sleeps().asks("a", 2).exits("a#2")
+    assert failures() == 2
+    play.sleeps().up("a")
+    assert failures() == 0
+
+
+def test_what_can_never_fit_is_shown_with_the_arithmetic_until_the_need_is_known_better() -> None:
+    play = Play(model("a", cost={}), budget={"ram": GIB}).hears(weighed("a", Way({"ram": 20 * GIB})))
+    assert "it needs 20.0 GiB of ram" in (play.scheduler.view(0).never_fits("a") or "")
+    play.hears(weighed("a", Way({"ram": GIB})))
+    assert play.scheduler.view(0).never_fits("a") is None
+
+
 def test_what_the_config_no_longer_has_is_a_leftover_until_it_is_gone() -> None:
     play = Play("a", "b").up("a").edits(without=("a",)).forgets()
     view = play.scheduler.view(play.now)

@@ -97,6 +97,7 @@ def test_a_number_is_not_handed_out_again_at_once():
     [
         ("ggml_cuda: cudaMalloc failed: out of memory", "GPU"),
         ("error: invalid argument: --no-mmap", "--help"),
+        ('error while handling argument "--device": invalid device: CUDA9', "--list-devices"),
         ("couldn't bind HTTP server socket, hostname: 127.0.0.1, port: 1", "port"),
         ("llama_model_load: error loading model: missing tensor", "GGUF"),
         ("std::bad_alloc", "memory"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -204,9 +205,47 @@ def test_a_file_that_cannot_be_written_is_said_once_and_costs_nothing_else(tmp_p
     recorder.close()
     [said] = caplog.records
     assert said.levelno == logging.WARNING
-    assert said.getMessage().startswith(
-        f"cannot record the trace in '{tmp_path}/nowhere/trace.jsonl': No such file"
+    assert said.getMessage() == (
+        f"cannot record to {tmp_path}/nowhere/trace.jsonl: No such file or directory; name another file"
     )
+
+
+def refused(path: Path, caplog: pytest.LogCaptureFixture) -> str:
+    """The one warning of a recorder that hears of a request, and is then closed."""
+    recorder = Recorder(path, time.monotonic, every=0.01)
+    wait_for(lambda: bool(caplog.records))
+    recorder.hear(Asked(Ticket(1), "x", ""), [])
+    recorder.hear(Left(Ticket(1)), [])
+    recorder.close()
+    [said] = caplog.records
+    caplog.clear()
+    return said.getMessage()
+
+
+@pytest.mark.parametrize("held", [b"models: {}\n", b'{"swapd_tracer": 1}\n', b"\n\n", b"\0" * 9000])
+def test_a_file_that_holds_anything_else_stays_as_it_is(held, tmp_path, caplog):
+    path = tmp_path / "swapd.yaml"
+    path.write_bytes(held)
+    why = "it holds something that is not a trace"
+    assert refused(path, caplog) == f"cannot record to {path}: {why}; name another file"
+    assert path.read_bytes() == held
+
+
+def test_a_link_is_not_followed_wherever_it_leads(tmp_path, caplog):
+    for name in ("there", "nowhere"):
+        link = tmp_path / f"to-{name}"
+        link.symlink_to(tmp_path / name)
+        (tmp_path / "there").touch()
+        assert refused(link, caplog) == f"cannot record to {link}: it is a symbolic link; name another file"
+    assert (tmp_path / "there").read_bytes() == b""
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_pipe_or_a_device_is_no_file_to_record_in_and_nobody_waits_for_its_reader(tmp_path, caplog):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, Path(os.devnull)):
+        assert refused(path, caplog) == f"cannot record to {path}: it is not a regular file; name another file"
 
 
 def test_a_disk_that_takes_too_long_ends_the_recording(tmp_path, caplog, monkeypatch):

@@ -221,11 +221,32 @@ def test_the_gpus_that_an_operator_gives_are_all_used_and_no_other(given):
     assert with_operator(HEADER, given).ways == (Way({RAM: 1, **given}, tuple(given)),)
 
 
+def test_a_gpu_given_as_nothing_is_none_to_run_on():
+    assert with_operator(HEADER, {"CUDA0": 0}).ways == (Way({"CUDA0": 0, "CUDA1": 9, RAM: 1}, ("CUDA1",)),)
+    assert with_operator(HEADER, {"CUDA0": 0, "CUDA1": 4}).ways == (
+        Way({"CUDA0": 0, "CUDA1": 4, RAM: 1}, ("CUDA1",)),
+    )
+    idle = Need((Way({"CUDA0": 0, "CUDA1": 9, RAM: 1}, ("CUDA1",)),), Source.LEARNED)
+    assert with_operator(idle, {"CUDA0": 0}).ways == idle.ways
+
+
+def test_where_no_gpu_may_be_used_ram_alone_is_the_way():
+    neither = {"CUDA0": 0, "CUDA1": 0}
+    ram = Way({RAM: 10})
+    both = Need((*HEADER.ways, ram), Source.HEADER)
+    assert with_operator(both, neither).ways == (Way({RAM: 10, **neither}),)
+    assert with_operator(HEADER, neither).ways == (Way({RAM: 1, **neither}),)
+    assert with_operator(Need((), Source.UNKNOWN), {"CUDA0": 0, RAM: 5}).ways == (Way({"CUDA0": 0, RAM: 5}),)
+
+
+def test_what_is_wholly_the_operators_has_nothing_to_explain():
+    assert with_operator(HEADER, {"CUDA1": 4, RAM: 2, "engines": 1}).detail == ""
+    assert with_operator(Need(HEADER.ways, Source.LEARNED), {RAM: MIB}).detail == "ram 1 MiB set by the operator"
+
+
 def test_an_operator_makes_an_unknown_need_known_by_memory_alone():
     unknown = Need((), Source.UNKNOWN, "no file")
     known = with_operator(unknown, {"CUDA0": 4 * MIB})
-    assert known == Need(
-        (Way({"CUDA0": 4 * MIB}, ("CUDA0",)),), Source.OPERATOR, "CUDA0 4 MiB set by the operator"
-    )
+    assert known == Need((Way({"CUDA0": 4 * MIB}, ("CUDA0",)),), Source.OPERATOR)
     assert with_operator(unknown, {"engines": 1}) == unknown
     assert with_operator(HEADER, {}) == HEADER

@@ -43,6 +43,21 @@ def test_free_is_never_below_nothing(tmp_path, machine):
     assert Ram(tmp_path).read(0, {A: [10]}).gauges[RAM].free == 0
 
 
+@pytest.mark.parametrize(("locked", "free"), [(4, 38), (6, 40), (9, 40)])
+def test_file_pages_that_are_locked_were_not_available_before(tmp_path, machine, locked, free):
+    status(tmp_path, 10, anon=2 << 20, file=6 << 20, locked=locked << 20)
+    reading = Ram(tmp_path).read(1.0, {A: [10]})
+    assert reading.gauges == {RAM: Gauge(64 * GIB, free * GIB)}
+    assert reading.taken == {A: {RAM: 8 * GIB}}
+
+
+def test_locked_pages_that_a_tree_shares_count_once_too(tmp_path, machine):
+    for pid in (10, 11):
+        status(tmp_path, pid, anon=0, file=8 << 20, locked=8 << 20)
+        rollup(tmp_path, pid, anon=0, file=4 << 20, locked=4 << 20)
+    assert holding([10, 11], tmp_path / "proc") == Held(0, 8 * GIB, 8 * GIB)
+
+
 def test_a_run_whose_processes_are_all_gone_is_left_out(tmp_path, machine):
     write(tmp_path / "proc/11/status", "Name:\tllama-server\nState:\tZ (zombie)")
     assert Ram(tmp_path).read(0, {A: [10], B: [11]}).taken == {}

@@ -118,6 +118,7 @@ class Play:
         self.scales.hear(
             Asked(Ticket(99), run.model), [Spawn(run, self.catalog.models[run.model].launch, WHY, way)]
         )
+        self.scales.hear(Left(Ticket(99)), [])
 
     async def up(self, way, run=ONE, **taken):
         """Start it, let it be seen loading, and let it be ready."""

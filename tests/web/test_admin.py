@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
 
-from swapd.core.events import LoadWished, UnloadWished
+from swapd.core.events import CatalogChanged, LoadWished, UnloadWished
 from swapd.core.settings import Settings
 
 
@@ -47,12 +48,23 @@ async def test_status_is_one_object_with_every_model(hall):
         "measured": {},
         "load_seconds": None,
         "short": None,
+        "never_fits": None,
         "since": None,
         "idle": None,
         "pinned": False,
         "priority": 0,
         "last_failure": None,
     }
+
+
+async def test_status_says_what_can_never_be_loaded(hall):
+    front = await hall(nothing)
+    catalog = front.gate.catalog
+    alpha = catalog.models["alpha"]
+    large = replace(alpha, terms=replace(alpha.terms, cost={"slots": 3}))
+    front.gate.hears(CatalogChanged(replace(catalog, models={"alpha": large}, budget={"slots": 2})))
+    (shown,) = (await (await front.client.get("/admin/status")).json())["models"]
+    assert shown["never_fits"] == ("it needs 3 of slots, the budget has 2; raise budget.slots or lower its needs")
 
 
 async def test_without_a_key_a_forwarded_request_is_not_local(hall):

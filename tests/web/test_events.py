@@ -76,6 +76,26 @@ async def test_a_number_of_another_life_of_the_daemon_begins_with_all_that_is_ke
             assert json.loads((await frame(answer))["data"])["model"] == "a"
 
 
+async def test_a_number_beyond_all_numbers_is_not_one_of_ours(hall):
+    front = await hall(nothing)
+    wishes(front, "a", "b")
+    async with front.client.get("/admin/events?tail=1") as answer:
+        life = (await frame(answer))["id"].partition("-")[0]
+    for number in ("9" * 5000, "9" * 19):
+        strange = {"Last-Event-ID": f"{life}-{number}"}
+        async with front.client.get("/admin/events", headers=strange) as answer:
+            assert answer.status == 200
+            assert json.loads((await frame(answer))["data"])["model"] == "a"
+
+
+async def test_a_negative_tail_is_none(hall):
+    front = await hall(nothing)
+    wishes(front, "a", "b")
+    answer = await front.client.get("/admin/events?tail=-1&follow=0")
+    assert (answer.status, await answer.text()) == (200, ": swapd events\n\n")
+    assert front.feed.start(None, -5) == front.feed.start(None)
+
+
 async def test_without_a_number_old_events_are_shown_only_where_asked_for(hall):
     front = await hall(nothing)
     wishes(front, "a", "b", "c")

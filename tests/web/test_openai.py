@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+from urllib.parse import quote
 
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from swapd.core.refusal import Exit, Reason, Refusal
 from swapd.web.openai import ALSO, ROUTES
@@ -43,6 +45,37 @@ async def test_a_body_that_is_no_json_object_is_a_400_and_disturbs_nobody(hall, 
     assert answer.status == 400
     assert (await error_of(answer))["code"] == "bad_request"
     assert front.gate.asked == []
+
+
+NOBODYS = ["x" * 201, "a\nb", "a\x1b[2J", "\u202ea", "a\x00", "\u00a0" * 300]
+
+
+@pytest.mark.parametrize("name", NOBODYS)
+@pytest.mark.parametrize("door", ["body", "query", "upstream"])
+async def test_a_name_that_no_model_could_have_is_refused_before_anybody_hears_of_it(door, name, hall):
+    front = await hall(echo)
+    if door == "upstream":
+        answer = await front.client.get(URL(f"/upstream/{quote(name, safe='')}/props", encoded=True))
+    elif door == "query":
+        answer = await front.client.post(ROUTES[0], params={"model": name}, json={})
+    else:
+        answer = await front.client.post(ROUTES[0], json={"model": name})
+    error = await error_of(answer)
+    assert (answer.status, error["code"], error["param"]) == (404, "model_not_found", "model")
+    assert error["message"].startswith("cannot find model '")
+    assert error["message"].isprintable()
+    assert name[:61] not in error["message"]
+    assert len(error["message"]) < 60 * len(r"\u00a0") + 100
+    assert front.gate.asked == []
+    assert front.gate.posted == []
+
+
+async def test_a_name_that_is_just_short_enough_is_asked_for(hall):
+    front = await hall(echo)
+    front.gate.refusal = Refusal(Reason.UNKNOWN_MODEL, "x")
+    for name in ("x" * 200, "模型 ü"):
+        assert (await front.client.post(ROUTES[0], json={"model": name})).status == 404
+        assert front.gate.asked[-1][0] == name
 
 
 async def test_a_request_without_a_model_is_a_400(hall):

@@ -88,20 +88,26 @@ def process(root: Path, pid: int, *fdinfos: str) -> None:
         write(info / str(n), text)
 
 
-def status(root: Path, pid: int, anon: int, file: int, shmem: int = 0) -> None:
+def status(root: Path, pid: int, anon: int, file: int, shmem: int = 0, locked: int = 0) -> None:
     """What /proc/PID/status says of memory, KiB."""
-    lines = ["Name:\tllama-server", "State:\tS (sleeping)", f"VmRSS:\t{anon + file + shmem} kB"]
+    lines = [
+        "Name:\tllama-server",
+        "State:\tS (sleeping)",
+        f"VmLck:\t{locked:8} kB",
+        f"VmRSS:\t{anon + file + shmem} kB",
+    ]
     lines += [f"RssAnon:\t{anon:8} kB", f"RssFile:\t{file:8} kB", f"RssShmem:\t{shmem:8} kB", "Threads:\t9"]
     write(root / f"proc/{pid}/status", "\n".join(lines))
 
 
-def rollup(root: Path, pid: int, anon: int, file: int, shmem: int = 0) -> None:
+def rollup(root: Path, pid: int, anon: int, file: int, shmem: int = 0, locked: int = 0) -> None:
     """What /proc/PID/smaps_rollup says, KiB."""
     lines = [
         f"Rss: {2 * (anon + file)} kB",
         f"Pss_Anon: {anon} kB",
         f"Pss_File: {file} kB",
         f"Pss_Shmem: {shmem} kB",
+        f"Locked: {locked} kB",
     ]
     write(root / f"proc/{pid}/smaps_rollup", "\n".join(lines))
 
