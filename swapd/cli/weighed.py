@@ -33,7 +33,8 @@ class Verdict:
             so = ", so it loads alone at first" if self.budgeted else ""
             return f"{self.need.source.value}{so}: {self.need.detail}"
         amounts = ", ".join(f"{placement.told(n, a)} of {n}" for n, a in self.cost.items() if is_memory(n) and a)
-        return f"{amounts}, {self.need.source.value} ({self.need.detail})"
+        how = f" ({self.need.detail})" if self.need.detail and self.need.source is not Source.OPERATOR else ""
+        return f"{amounts}, {self.need.source.value}{how}"
 
 
 def weigh(catalog: Catalog, state_dir: str) -> dict[str, Verdict]:

@@ -132,7 +132,7 @@ class Scheduler:
             return Refusal(Reason.NEVER_FITS, spec.name, detail=why)
         limit = self.book.catalog.rules.queue
         if len(self.book.queue) >= limit and not self._has_slot(spec.name):
-            full = f"{limit} requests wait already (scheduling.queue)"
+            full = f"{len(self.book.queue)} requests wait already, for any model (scheduling.queue is {limit})"
             return Refusal(Reason.QUEUE_FULL, spec.name, None, 1.0, full)
         return None
 

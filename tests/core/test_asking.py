@@ -129,7 +129,7 @@ def test_the_queue_has_an_end_but_a_free_slot_is_no_queue() -> None:
     play.asks("b", 5, 6).orders("grant 5 on b#1", "grant 6 on b#1")
     play.asks("b", 7).orders("refuse 7: QUEUE_FULL")
     assert play.refusals[7].retry_after == 1.0
-    assert "2 requests wait already (scheduling.queue)" in str(play.refusals[7])
+    assert "2 requests wait already, for any model (scheduling.queue is 2)" in str(play.refusals[7])
 
 
 def test_nobody_waits_longer_than_the_queue_allows() -> None:

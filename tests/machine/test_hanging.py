@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import pytest
 
 from swapd.core.events import Asked, Ticket
 from swapd.core.need import RAM, Source, Way
-from tests.machine.test_scales import GIB, Play, folder, play
+from swapd.machine.needs import weigh
+from tests.machine.playing import GIB
 from tests.processes import until
-
-__all__ = ["folder", "play"]
 
 
 @pytest.fixture
@@ -26,10 +26,8 @@ def gate():
 def dead(monkeypatch, gate):
     """Models of this name lie on a server that is gone; nobody is patient."""
     monkeypatch.setattr("swapd.machine.weigher.PATIENCE", 0.05)
-    weigh = "swapd.machine.weighing.weigh"
-    from swapd.machine.needs import weigh as true
-
-    monkeypatch.setattr(weigh, lambda argv, *more: gate.wait(20) if "dead" in argv[2] else true(argv, *more))
+    hanging = lambda argv, *more: gate.wait(20) if "dead" in argv[2] else weigh(argv, *more)  # noqa: E731
+    monkeypatch.setattr("swapd.machine.weighing.weigh", hanging)
 
 
 async def test_a_file_that_does_not_answer_holds_up_no_other_model(play, dead, caplog):
@@ -43,23 +41,24 @@ async def test_a_file_that_does_not_answer_holds_up_no_other_model(play, dead, c
 
 async def test_a_reading_that_takes_too_long_is_told_once(play, gate, monkeypatch, caplog):
     monkeypatch.setattr("swapd.machine.watch.SLOW", 0.02)
-    read, going = play.machine.read, threading.Event()
+    read, begun = play.machine.read, []
 
     def slow(at, trees):
-        going.set()
+        begun.append(at)
         gate.wait(20)
         return read(at, trees)
 
     play.machine.read = slow
     play.begin()
-    for _ in range(2):
-        await until(lambda: "has not answered" in caplog.text and going.is_set())
-        gate.set()
-        await play.reads_again() if not play.machine.readings else None
-        going.clear()
-        gate.clear()
-        play.scales.hear(Asked(Ticket(1), "alpha"), [])
+    await until(lambda: "has not answered" in caplog.text)
     gate.set()
+    await until(lambda: play.machine.readings == 1)
+    gate.clear()
+    play.scales.hear(Asked(Ticket(1), "alpha"), [])
+    await until(lambda: len(begun) == 2)
+    await asyncio.sleep(0.05)  # more than SLOW
+    gate.set()
+    await until(lambda: play.machine.readings == 2)
     assert caplog.text.count("has not answered") == 1
 
 

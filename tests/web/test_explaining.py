@@ -194,4 +194,4 @@ async def test_where_nothing_is_known_a_refusal_stays_as_it_was(hall):
     front.gate.refusal = Refusal(Reason.QUEUE_FULL, "alpha", retry_after=1.0, detail="full")
     answer = await front.client.post(ROUTES[0], json={"model": "alpha"})
     assert answer.headers["Retry-After"] == "1"
-    assert (await answer.json())["error"]["message"].endswith("full; try again later")
+    assert (await answer.json())["error"]["message"].endswith("full; try again in a moment")
