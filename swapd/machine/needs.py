@@ -8,13 +8,14 @@ llama.cpp splits a model by layers over its devices, in proportion to their free
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations, islice
 
 from swapd.core.need import RAM, Need, Source, Way, is_memory
 from swapd.core.spec import Cost
 from swapd.machine.asked import placing_of
 from swapd.machine.estimate import estimate
-from swapd.machine.gguf import BadGguf
+from swapd.machine.gguf import BadGguf, NoModel
 from swapd.machine.spread import Spread
 
 GPU_CONTEXT = 512 << 20
@@ -42,6 +43,8 @@ def weigh(argv: Sequence[str], devices: Devices, choose: bool) -> Need:
         found = estimate(argv)
     except OSError as error:
         return Need((), Source.UNKNOWN, f"cannot read {error.filename}: {error.strerror}")
+    except NoModel as error:
+        return Need((), Source.UNKNOWN, str(error), broken=True)
     except (BadGguf, ValueError) as error:  # a path may hold what no path can
         return Need((), Source.UNKNOWN, str(error))
     if found is None:
@@ -49,11 +52,11 @@ def weigh(argv: Sequence[str], devices: Devices, choose: bool) -> Need:
     placing = placing_of(argv)
     usable = _usable(placing.devices, devices)
     if not usable or placing.layers == 0:
-        return Need((Way({RAM: found.total}),), Source.HEADER, f"{found}, in RAM")
+        return Need((Way({RAM: found.total}),), Source.HEADER, f"{found}, in RAM", margin=found.margin)
     spread = Spread(found, placing, GPU_CONTEXT, HOST)
     free = choose and placing.devices is None
     ways = _placements(spread, usable) if free else [spread.over(usable, named=placing.devices is not None)]
-    return Need(tuple(ways), Source.HEADER, f"{found}; {spread.told(ways)}")
+    return Need(tuple(ways), Source.HEADER, f"{found}; {spread.told(ways)}", margin=found.margin)
 
 
 def learned(observed: Cost, devices: Devices, choose: bool, load: float | None = None) -> Need:
@@ -87,11 +90,12 @@ def with_operator(need: Need, given: Cost) -> Need:
     ways = _allowed(need.ways or (Way({}),), given)
     wholly = all({name for name in way.cost if is_memory(name)} <= memory for way in ways)
     said = (need.detail, f"{_amounts(given)} {Source.OPERATOR.value}")
-    return Need(
-        tuple(Way({**way.cost, **given}, way.devices) for way in ways),
-        Source.OPERATOR if wholly else need.source,
-        "" if wholly else "; ".join(filter(None, said)),  # the amounts say it all
-        need.load,
+    return replace(
+        need,
+        ways=tuple(Way({**way.cost, **given}, way.devices) for way in ways),
+        source=Source.OPERATOR if wholly else need.source,
+        # The amounts say it all, but for a file that no engine can load.
+        detail="; ".join(filter(None, said)) if not wholly else need.detail if need.broken else "",
     )
 
 

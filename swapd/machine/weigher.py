@@ -18,7 +18,7 @@ from swapd.machine.weighing import BINARY, Weighing
 log = logging.getLogger("swapd")
 NEWS = 0.01
 """By what share a need must change before it is told again."""
-PATIENCE = 20.0
+PATIENCE = 5.0
 """Seconds for one model: its file may lie on a dead server, and the others wait."""
 
 
@@ -57,17 +57,23 @@ class Weigher:
         specs = catalog.models.values() if budgeted else ()
         self._needs = {s.name: self._needs[s.name] for s in specs if s.name in self._needs}
         self._waiting = [s.name for s in specs if self._known(s) is None]
+        self._go_on()
+
+    def _go_on(self) -> None:
         if self._waiting and (self._worker is None or self._worker.done()):
             self._worker = tasks.spawn(self._work(), name="weigh models")
 
     def hurry(self, name: str) -> None:
         """Somebody waits for this model (or alias)."""
-        if not self._waiting or (found := self._catalog.resolve(name)) is None:
+        if (found := self._catalog.resolve(name)) is None:
             return
         model = found[0].name
         if model in self._waiting:
             self._waiting.remove(model)
             self._waiting.insert(0, model)
+        elif model in self._needs and self._needs[model][1].broken:  # its file may be whole by now
+            self._waiting.insert(0, model)
+            self._go_on()
 
     def need(self, model: str, launch: Launch) -> Need | None:
         """What was told last of the model, launched so."""

@@ -300,3 +300,14 @@ def test_an_engine_that_is_killed_and_stays_is_counted_on_for_ten_seconds_only()
     assert play.stand("c").stand is Stand.ROOM_COMING
     play.leaves(1).after(5).ticks().orders("kill a#1")
     play.after(5).ticks().orders("kill a#1", ROOM.format("b#1", "c"))
+
+
+def test_nobody_goes_for_a_model_whose_file_is_none_and_once_it_is_whole_it_is_served() -> None:
+    play = Play(model("a", cost={}), model("b", cost={}), budget={"ram": 10})
+    play.weighs("a", {"ram": 8}).asks("a", 1).ready("a#1").leaves(1).forgets()
+    launch = play.catalog.models["b"].launch
+    play.asks("b", 2).silence()
+    play.hears(fact.Weighed("b", launch, Need((), Source.UNKNOWN, "its header is cut short", broken=True)))
+    play.orders("refuse 2: START_FAILED").asks("b", 3).orders("refuse 3: START_FAILED")
+    assert "its header is cut short" in str(play.refusals[3])
+    play.weighs("b", {"ram": 8}).asks("b", 4).orders("terminate a#1: makes room for b")
