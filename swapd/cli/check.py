@@ -43,12 +43,13 @@ def verb(ctx: click.Context, config: str | None, strict: bool, as_json: bool) ->
         show(stdout(), path, loaded, models)
     if loaded.problems:
         ctx.exit(2)
-    ctx.exit(1 if strict and (loaded.warnings or _too_large(models)) else 0)
+    ctx.exit(1 if strict and (loaded.warnings or _hopeless(models)) else 0)
 
 
-def _too_large(models: list[dict[str, Any]]) -> list[str]:
-    """Those that can never fit on this machine; what the config alone tells is among its warnings."""
-    return [model["name"] for model in models if model["never_fits"] and model["source"] != "operator"]
+def _hopeless(models: list[dict[str, Any]]) -> list[str]:
+    """Those whose file is none, or that can never fit here; what the config alone tells is among its warnings."""
+    large = [model["name"] for model in models if model["never_fits"] and model["source"] != "operator"]
+    return large + [model["name"] for model in models if model["broken"]]
 
 
 def describe(catalog: Catalog, state_dir: str) -> list[dict[str, Any]]:
@@ -73,6 +74,7 @@ def _model(spec: Spec, aliases: list[str], values: dict[str, str], verdict: Verd
         "cost": dict(verdict.cost),
         "source": verdict.need.source.name.lower(),
         "never_fits": verdict.never,
+        "broken": verdict.need.broken,
         "ttl": None if stay.pinned else stay.ttl,
         "concurrency": spec.terms.concurrency,
         "pinned": stay.pinned,
@@ -105,7 +107,7 @@ def show(console: Console, path: Path, loaded: Loaded, models: list[dict[str, An
         console.line(f"{path}: {several(len(loaded.problems), 'problem')}", style="bold red")
         return
     count = f"{several(len(models), 'model')}, {several(sum(len(m['aliases']) for m in models), 'alias')}"
-    warnings = len(loaded.warnings) + len(_too_large(models))
+    warnings = len(loaded.warnings) + len(_hopeless(models))
     but = f", {several(warnings, 'warning')}" if warnings else ""
     console.line(f"{path} is good: {count}{but}", style="yellow" if but else "green")
 
@@ -130,6 +132,6 @@ def _show_model(console: Console, model: dict[str, Any]) -> None:
     for name, fact in facts.items():
         if fact:
             console.copyable(Bit(f"  {name:<9}", "dim"), Bit(fact))
-    if _too_large([model]):
+    if model["never_fits"] and _hopeless([model]):
         console.copyable(Bit("  warning  ", "yellow"), Bit(f"it can never fit: {model['never_fits']}"))
     console.line()

@@ -29,6 +29,8 @@ class Verdict:
     """Whether memory decides what runs together."""
 
     def __str__(self) -> str:
+        if self.need.broken:
+            return f"no engine can load it: {self.need.detail}"
         if self.need.source is Source.UNKNOWN:
             so = ", so it loads alone at first" if self.budgeted else ""
             return f"{self.need.source.value}{so}: {self.need.detail}"

@@ -39,7 +39,7 @@ models:
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     """A good config with nothing to warn of."""
-    (tmp_path / "model.gguf").write_bytes(b"GGUF")
+    write_chat(tmp_path / "model.gguf", "x")
     path = tmp_path / "swapd.yaml"
     path.write_text(GOOD.replace("BIN", sys.executable).replace("model.gguf", f"{tmp_path}/model.gguf"))
     return path
@@ -57,7 +57,7 @@ async def test_a_good_config_shows_each_models_resolved_command_line(config, swa
     assert command[-2:] == ["--grammar", "it's a test"]
     assert " --port <port> " in lines[1]
     assert lines[2:4] == ["  aliases  gpt-4o, fast", "  needs    engines 1"]
-    assert lines[4].startswith("  memory   not known yet: cannot read ")  # four bytes
+    assert " MiB of ram, estimated from the file (" in lines[4]
     assert lines[5] == "  ttl      30m"
     assert lines[8].endswith("--publish '127.0.0.1:<port>:80' --port <port>")
     assert lines[10].startswith("  memory   not known yet: the command names no model file")
@@ -174,3 +174,12 @@ async def test_what_each_model_takes_is_told_with_its_source_and_what_can_never_
     strict = await swapd("check", "-c", str(tmp_path / "swapd.yaml"), "--strict")
     assert (strict.exit_code, "2 models, 0 aliases" in strict.stdout) == (1, True)
     assert strict.stdout.rstrip().endswith("1 warning")
+
+
+async def test_a_file_that_no_engine_can_load_is_a_warning(tmp_path, swapd):
+    (tmp_path / "cut.gguf").write_bytes(b"GGUF")
+    (tmp_path / "swapd.yaml").write_text(f"models: {{a: {{path: {tmp_path}/cut.gguf}}}}\n")
+    done = await swapd("check", "-c", str(tmp_path / "swapd.yaml"), "--strict")
+    assert done.exit_code == 1
+    assert "no engine can load it: cannot read " in done.stdout
+    assert done.stdout.rstrip().endswith("is good: 1 model, 0 aliases, 1 warning")
