@@ -30,12 +30,15 @@ class LogBook:
 
     def __init__(self) -> None:
         self._lines: deque[str] = deque()
+        self.written = 0
+        """Lines, ever."""
         self._size = 0
         self._readers: set[_Reader] = set()
 
     def write(self, line: str) -> None:
         """Add a line; the oldest ones give way."""
         self._lines.append(line)
+        self.written += 1
         self._size += len(line) + OVERHEAD
         while self._size > KEEP:
             self._size -= len(self._lines.popleft()) + OVERHEAD

@@ -16,6 +16,7 @@ from swapd.core.events import EngineReady, EngineSick, Event
 from swapd.core.need import RAM, Way, is_memory
 from swapd.core.refusal import Exit
 from swapd.core.spec import Launch
+from swapd.engines import stall
 from swapd.engines.environment import TALKATIVE
 from swapd.engines.listener import stranger_on
 from swapd.engines.logs import LogBook
@@ -120,12 +121,23 @@ class Run:
     async def _probe(self) -> None:
         run, port = self._recipe.run, self._recipe.port
         path = fill([self._recipe.launch.health], self._recipe.values)[0]
+        watching = tasks.spawn(self._watch_load(), name=f"watch the load of {run}")
         try:
             await until_ready(LOOPBACK, port, path, None if self._recipe.contained else self._stranger)
         except Stranger as stranger:
             self._post(EngineSick(run, str(stranger)))
         else:
             self._post(EngineReady(run, Endpoint(LOOPBACK, port)))
+        finally:
+            watching.cancel()
+
+    async def _watch_load(self) -> None:
+        """A container's server is not ours to look at."""
+        if not self._recipe.contained:
+            book = self._recipe.book
+            await stall.until_stalled(self.process.tree.known, lambda: book.written, stall.STALL)
+            why = f"its load got stuck: for {stall.STALL:g} s it wrote, computed and read nothing"
+            self._post(EngineSick(self._recipe.run, why))
 
     def _stranger(self) -> str | None:
         return stranger_on(self._recipe.port, self.process.tree.members())

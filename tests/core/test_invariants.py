@@ -1,8 +1,8 @@
 """The bugs that others shipped, each as the rule that forbids it here.
 
 Those about processes are tested where processes are: the layers and context that were got (the second half of I8)
-with the engines' logs, adoption after a SIGKILL (I13) with the engine room once it is built, a load that makes no
-progress (I17) so far has only its bound.
+with the engines' logs, adoption after a SIGKILL (I13) with the engine room once it is built, and how a load that makes
+no progress is told from a slow one (I17) in the engine room's ``test_stall``.
 """
 
 from __future__ import annotations
@@ -120,7 +120,12 @@ def test_i16_aliases_share_one_process() -> None:
     play.ready("a#1").orders("grant 1 on a#1", "grant 2 on a#1", "grant 3 on a#1")
 
 
-def test_i17_a_load_has_a_bound() -> None:
+def test_i17_a_load_that_gets_stuck_is_given_up_long_before_its_bound() -> None:
+    play = Play(model("a", start=3600.0)).asks("a", 1).at(130).sick("a#1", "stuck")
+    play.orders("spawn a#1: asked for (1 waiting)", "refuse 1: START_FAILED", "terminate a#1: unusable (stuck)")
+
+
+def test_i17_and_one_that_only_takes_long_has_a_bound_in_all() -> None:
     play = Play(model("a", start=60.0)).asks("a", 1).at(60).ticks()
     play.orders("spawn a#1: asked for (1 waiting)", "refuse 1: START_TIMEOUT", "terminate a#1: start overdue")
 
