@@ -1,8 +1,8 @@
 """The bugs that others shipped, each as the rule that forbids it here.
 
 Those about processes are tested where processes are: the layers and context that were got (the second half of I8)
-with the engines' logs, adoption after a SIGKILL (I13) with the engine room once it is built, and how a load that makes
-no progress is told from a slow one (I17) in the engine room's ``test_stall``.
+with the engines' logs, adoption after a SIGKILL (I13) with the engine room once it is built, and how a load that
+makes no progress is told from a slow one (I17) in the engine room's ``test_stall``.
 """
 
 from __future__ import annotations

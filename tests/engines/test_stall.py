@@ -12,7 +12,6 @@ import pytest
 from swapd.core.events import EngineSick
 from swapd.engines import stall
 
-pytestmark = pytest.mark.proc
 SILENT = "import time; time.sleep(60)"
 BUSY = "while True: pass"
 GROWING = "import time; held = []\nwhile True: held.append('x' * (1 << 21)); time.sleep(0.05)"
@@ -27,26 +26,27 @@ def process(request) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.mark.parametrize("process", [SILENT], indirect=True)
 async def test_a_process_that_does_nothing_is_stuck(process):
-    await asyncio.wait_for(stall.until_stalled(lambda: [process.pid], lambda: 7, 0.5), timeout=20)
+    await asyncio.wait_for(stall.until_stalled(lambda: [process.pid], lambda: 7, 0.3), timeout=20)
 
 
 @pytest.mark.parametrize("process", [BUSY, GROWING], indirect=True, ids=["computes", "grows"])
 async def test_one_that_computes_or_grows_is_not(process):
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(stall.until_stalled(lambda: [process.pid], lambda: 7, 0.6), timeout=2.0)
+        await asyncio.wait_for(stall.until_stalled(lambda: [process.pid], lambda: 7, 0.4), timeout=1.0)
 
 
 @pytest.mark.parametrize("process", [SILENT], indirect=True)
 async def test_one_that_writes_is_not(process):
     lines = iter(range(1000))
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(stall.until_stalled(lambda: [process.pid], lambda: next(lines), 0.4), timeout=1.2)
+        await asyncio.wait_for(stall.until_stalled(lambda: [process.pid], lambda: next(lines), 0.3), timeout=0.8)
 
 
 async def test_one_that_is_gone_has_stalled_too():
     await asyncio.wait_for(stall.until_stalled(list, lambda: 0, 0.2), timeout=20)
 
 
+@pytest.mark.proc
 async def test_an_engine_whose_load_is_stuck_is_told_of(room, monkeypatch):
     monkeypatch.setattr(stall, "STALL", 1.0)
     run = room.fake("--hang-health")
