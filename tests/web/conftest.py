@@ -152,11 +152,13 @@ def catalog() -> Catalog:
     hidden = Service(timeouts=TIMEOUTS, listing=Listing(unlisted=True))
     renamed = Service(timeouts=TIMEOUTS, upstream_model="Org/Real", edits=Edits(default={"top_k": 5}))
     hasty = Service(timeouts=Timeouts(connect=2.0, first_byte=0.2, idle=0.2), retry=Retry(0, 0))
+    once = Service(timeouts=TIMEOUTS, retry=Retry(0, 0), listing=Listing(unlisted=True))
     specs = [
         Spec("alpha", Launch(("x",)), Terms(service=service)),
         Spec("org/beta", Launch(("x",)), Terms(service=renamed)),
         Spec("hidden", Launch(("x",)), Terms(service=hidden)),
         Spec("hasty", Launch(("x",)), Terms(service=hasty)),
+        Spec("once", Launch(("x",)), Terms(service=once)),
     ]
     cold = Alias("alpha:cold", "alpha", Edits(set={"temperature": 0}, strip=("seed",)))
     return Catalog({s.name: s for s in specs}, {"alpha:cold": cold, "gpt-4o": Alias("gpt-4o", "alpha")})

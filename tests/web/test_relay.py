@@ -219,7 +219,7 @@ async def test_a_reused_connection_that_was_dead_costs_the_client_nothing(hall):
 
     front = await hall(engine)
     for _ in range(30):
-        answer = await front.client.post(CHAT, json={"model": "hasty"})  # no retries of its own
+        answer = await front.client.post(CHAT, json={"model": "once"})  # no retries of its own
         assert answer.status == 200
 
 
