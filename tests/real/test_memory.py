@@ -99,6 +99,7 @@ async def test_two_fit_and_the_third_evicts_exactly_one_in_a_life_that_knows_the
         assert abs(entry["predicted"]["ram"] - seen) <= 0.05 * seen
 
 
+@pytest.mark.parametrize("engine_binaries", ["xllamacpp"], indirect=True)
 async def test_a_changed_flag_is_another_launch(serve, connect):
     first = serve("4GiB")
     client = await connect(first)
@@ -109,6 +110,7 @@ async def test_a_changed_flag_is_another_launch(serve, connect):
     assert (await until(lambda: weighed(client, "alpha")))["need_source"] == "header"
 
 
+@pytest.mark.parametrize("engine_binaries", ["xllamacpp"], indirect=True)
 async def test_needs_beyond_the_budget_are_refused_with_the_arithmetic(serve, connect):
     client = await connect(serve("600MiB", alpha=", needs: {ram: 2GiB}"))
     async with client.chat("alpha") as answer:
@@ -117,6 +119,7 @@ async def test_needs_beyond_the_budget_are_refused_with_the_arithmetic(serve, co
     assert "needs 2048 MiB of ram, the budget has 600 MiB" in error["message"]
 
 
+@pytest.mark.parametrize("engine_binaries", ["llama-server"], indirect=True)
 async def test_a_true_model_takes_what_its_header_says_within_the_margin(serve, connect, engine_binaries):
     found = sorted(cache_folder({}).glob("gemma-3-270m*.gguf"))
     if not found:
