@@ -11,7 +11,7 @@ from swapd.core.commands import Command, Refuse
 from swapd.core.events import Event
 from swapd.core.refusal import Reason
 from swapd.lab import simulate as lab
-from swapd.lab.box import Box, Brain
+from swapd.lab.box import Brain
 
 CUT = "cannot finish the request: its engine was stopped under it"
 
@@ -55,15 +55,8 @@ class _Heard:
 
 def play(stage: lab.Stage, policy: str, tell: Callable[[int], None]) -> tuple[lab.Outcome, Failures]:
     """``lab.run``, and why requests failed, in all seeds together; ``tell`` hears each seed as it begins."""
-    failures, tallies, failed = Failures(), [], 0
-    for seed in range(stage.seeds):
-        tell(seed)
-        box = Box(_Heard(lab.BRAINS[policy](), failures), stage.catalog, stage.loads)
-        stage.admit(box, seed)
-        record = box.run(stage.seconds)
-        tallies.append(lab.counted(record))
-        failed += sum(request.failed for request in record.requests)
-        cut = Counter(r.model for r in record.requests if r.failed and r.granted is not None)
-        for model, count in cut.items():
-            failures.note(model, None, CUT, count)
-    return lab.Outcome(policy, tuple(tallies), failed), failures
+    failures = Failures()
+    outcome = lab.run(stage, policy, tell, heard=lambda brain: _Heard(brain, failures))
+    for model, count in outcome.cut.items():
+        failures.note(model, None, CUT, count)
+    return outcome, failures

@@ -53,6 +53,8 @@ class Outcome:
     policy: str
     tallies: tuple[Tally, ...]
     failed: int
+    cut: Mapping[str, int]
+    """How many of those were cut off, by model."""
 
 
 def made(scene: Scene, catalog: Catalog | None = None, seeds: int = 12, hours: float = 1.0, **cast: Any) -> Stage:
@@ -87,16 +89,25 @@ def recorded(name: str, trace: Trace, catalog: Catalog | None = None, hours: flo
     return Stage(name, catalog, _all_loads(catalog, loads), admit, inf)
 
 
-def run(stage: Stage, policy: str, tell: Callable[[int], None] = lambda seed: None) -> Outcome:
-    """Play the stage before a policy of ``BRAINS``, seed by seed; ``tell`` hears each as it begins."""
+def run(
+    stage: Stage,
+    policy: str,
+    tell: Callable[[int], None] = lambda seed: None,
+    heard: Callable[[Brain], Brain] = lambda brain: brain,
+) -> Outcome:
+    """Play the stage before a policy of ``BRAINS``, seed by seed.
+
+    ``tell`` hears each seed as it begins; ``heard`` may stand before the brain, to hear what it decides.
+    """
     records = []
     for seed in range(stage.seeds):
         tell(seed)
-        box = Box(BRAINS[policy](), stage.catalog, stage.loads)
+        box = Box(heard(BRAINS[policy]()), stage.catalog, stage.loads)
         stage.admit(box, seed)
         records.append(box.run(stage.seconds))
-    failed = sum(request.failed for record in records for request in record.requests)
-    return Outcome(policy, tuple(map(counted, records)), failed)
+    failed = [request for record in records for request in record.requests if request.failed]
+    cut = Counter(request.model for request in failed if request.granted is not None)
+    return Outcome(policy, tuple(map(counted, records)), len(failed), cut)
 
 
 def told(stage: Stage, outcome: Outcome) -> dict[str, Any]:
