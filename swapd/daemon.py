@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from swapd import __version__, doors, systemd, tasks
 from swapd.config import Loaded, watch
+from swapd.core.book import HOPELESS
 from swapd.core.events import CatalogChanged, Closing, Event
 from swapd.core.scheduler import Scheduler
 from swapd.core.settings import Address
@@ -31,10 +32,10 @@ from swapd.web.upstream import Upstream
 
 log = logging.getLogger("swapd")
 T = TypeVar("T")
-HOPELESS = 10.0
-"""Seconds after its SIGKILL that an engine is waited for: the kernel holds what waits for a device."""
 METERS = 2.0
 """Seconds that the doors stay closed for the meters of GPUs at most: a driver may take long, or hang."""
+LISTING = 20.0
+"""Seconds for an engine to say which GPUs it sees, and for their meters to be opened once more."""
 
 
 class Daemon:
@@ -129,18 +130,27 @@ class Daemon:
         return measuring
 
     async def _measure(self, first: asyncio.Event) -> None:
-        """Open the meters; where there are GPUs, once more under the names that the engine has for them."""
-        meters = await threads.run(opening.opened, self._environ)
-        self._use(meters)
-        first.set()
+        """Open the meters, then weigh: until it begins, models with a memory budget wait to be told their need."""
         blind = False
-        if await threads.run(opening.may_have_gpus, meters):
-            run = partial(devices.output, environ=self._environ)
-            gpus = await threads.run(opening.listed, self._find_binary(), run)
-            if gpus:
-                self._use(await threads.run(opening.opened, self._environ, gpus))
-            blind = not gpus
+        try:
+            meters = await threads.run(opening.opened, self._environ)
+            self._use(meters)
+            first.set()
+            if await threads.run(opening.may_have_gpus, meters):
+                async with asyncio.timeout(LISTING):
+                    blind = not await self._measure_as_listed()
+        except Exception:  # drivers fail in ways nobody wrote down: RAM alone is better than waiting
+            log.exception("cannot open the meters of GPUs; going on with what is read already")
+        first.set()
         self._scales.begin(blind)
+
+    async def _measure_as_listed(self) -> bool:
+        """Once more, under the names that the engine has for its GPUs; whether it sees any."""
+        run = partial(devices.output, environ=self._environ)
+        gpus = await threads.run(opening.listed, self._find_binary(), run)
+        if gpus:
+            self._use(await threads.run(opening.opened, self._environ, gpus))
+        return bool(gpus)
 
     def _use(self, meters: opening.Opened) -> None:
         self._scales.use(meters.meter)
@@ -180,7 +190,7 @@ class Daemon:
         await self._supervisor.aclose()
         await self._scales.aclose()
         self._desk.close()
-        await asyncio.to_thread(self._close_trace)
+        await threads.run(self._close_trace)
 
 
 def _nothing() -> None:

@@ -1,4 +1,4 @@
-"""How many events a second the study takes, and how that falls with models and tickets. Run it as a module:
+"""How many events a second (of CPU time) the study takes, and how that falls with models and tickets. As a module:
 
 python -m tests.core.bench_policy
 """
