@@ -18,7 +18,7 @@ from typing import Protocol
 from swapd import tasks
 from swapd.core.commands import Command, Grant, Kill, Refuse, Revoke, Spawn, Terminate
 from swapd.core.engine import Endpoint, RunId
-from swapd.core.events import Asked, Event, Left, Ticked, Ticket
+from swapd.core.events import Asked, Event, Left, Ticked, Ticket, Usage
 from swapd.core.refusal import Refused
 from swapd.core.scheduler import Scheduler
 from swapd.core.spec import Spec
@@ -50,6 +50,8 @@ class Lease:
     loaded: float
     revoked: bool = False
     """Set when the engine is taken away under its holder: drain overdue, or the engine is unusable."""
+    usage: Usage | None = None
+    """Set by the holder before it leaves."""
     _keeper: Coroutine[None, None, None] | None = field(default=None, repr=False)
 
     def keep_until(self, done: Coroutine[None, None, None]) -> None:
@@ -107,7 +109,7 @@ class Dispatcher:
             if lease is not None and lease._keeper is not None:
                 tasks.spawn(self._keep(ticket, lease._keeper), name=f"keep lease {ticket}")
             else:
-                self.post(Left(ticket))
+                self.post(Left(ticket, lease.usage if lease is not None else None))
 
     async def until(self, fact: Callable[[View], bool]) -> None:
         """Return once the book shows the fact. The caller sets the bound (``asyncio.timeout``)."""

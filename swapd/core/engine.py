@@ -51,13 +51,14 @@ class RunId(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a ready engine answers."""
+    """Where a ready engine answers: an address, or the path of a Unix socket."""
 
     host: str
     port: int
+    path: str = ""
 
     def __str__(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return f"unix:{self.path}" if self.path else f"http://{self.host}:{self.port}"
 
 
 class When(Enum):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NewType
+from typing import NamedTuple, NewType
 
 from swapd.core.engine import Endpoint, RunId
 from swapd.core.need import Need, Reading
@@ -12,6 +12,14 @@ from swapd.core.spec import Catalog, Launch
 
 Ticket = NewType("Ticket", int)
 """One caller's place: first waiting, then holding. Grows with arrival."""
+
+
+class Usage(NamedTuple):
+    """What an answer took, as far as it is known: seconds from the lease to its first byte, and tokens."""
+
+    first_byte: float | None = None
+    prompt: int | None = None
+    completion: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +33,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """The caller is gone, or done. Withdraws or releases; harmless twice."""
+    """The caller is gone, or done. Withdraws or releases; harmless twice. ``usage`` of one that was answered."""
 
     ticket: Ticket
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)

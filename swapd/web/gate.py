@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from swapd.core.engine import Endpoint, RunId
-from swapd.core.events import Event, Ticket
+from swapd.core.events import Event, Ticket, Usage
 from swapd.core.settings import Settings
 from swapd.core.spec import Catalog, Spec
 from swapd.core.view import View
@@ -26,6 +26,8 @@ class Lease(Protocol):
     queued: float
     loaded: float
     revoked: bool
+    usage: Usage | None
+    """Set by the holder before it leaves."""
 
     def keep_until(self, done: Coroutine[None, None, None]) -> None:
         """Hold on, after the block, until ``done`` has ended."""
