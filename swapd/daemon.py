@@ -186,7 +186,7 @@ class Daemon:
         """Close everything, however we came here: no engine outlives us."""
         await door.close()
         doors.remove_files(addresses)
-        await self._upstream.close()
+        self._upstream.close()
         await self._supervisor.aclose()
         await self._scales.aclose()
         self._desk.close()

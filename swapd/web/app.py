@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 
@@ -11,17 +12,23 @@ from aiohttp.typedefs import Handler
 
 from swapd.web import errors
 from swapd.web.admin import Admin
+from swapd.web.client import Client
+from swapd.web.connection import Connection
 from swapd.web.errors import NOT_FOUND, WRONG_METHOD, Problem
 from swapd.web.events import Feed
+from swapd.web.express import Express
 from swapd.web.gate import Clock, Config, Engines, Gate
-from swapd.web.headers import add_reason
-from swapd.web.limits import BODY_LIMIT, Doorkeeper
+from swapd.web.lane import KEEP_ALIVE, Lane
+from swapd.web.limits import BODY_LIMIT, TurnedAway
 from swapd.web.models import Models
 from swapd.web.openai import Inference
 from swapd.web.upstream import Upstream
 
 log = logging.getLogger("swapd")
 BACKLOG = 1024
+GOODBYE = 2.0
+"""Seconds that the last answers may take once nothing new is accepted."""
+INFERENCE: web.AppKey[Inference] = web.AppKey("inference")
 
 
 def create_app(
@@ -34,8 +41,9 @@ def create_app(
     heard = feed or Feed(clock)
     app = web.Application(middlewares=[_word_errors], client_max_size=0)
     app[BODY_LIMIT] = lambda: config.settings.limits.body
+    app[INFERENCE] = Inference(gate, config, engines, upstream)
     for room in (
-        Inference(gate, config, engines, upstream),
+        app[INFERENCE],
         Models(gate, config),
         Admin(gate, config, engines, clock, heard),
     ):
@@ -45,7 +53,6 @@ def create_app(
         heard.close()
 
     app.on_shutdown.append(end_streams)
-    app.on_response_prepare.append(add_reason)
     return app
 
 
@@ -68,40 +75,82 @@ async def _word_errors(request: web.Request, handler: Handler) -> web.StreamResp
         if request.writer.output_size:
             raise  # the head is out: aiohttp breaks the connection, as it must
         log.exception("cannot answer %s %s", request.method, request.path)
-        return errors.respond(Problem(errors.INTERNAL, "cannot answer: a bug in swapd; its log has the details"))
+        return errors.respond(errors.bug())
 
 
 class FrontDoor:
-    """The listening side: aiohttp's server behind the doorkeeper, on sockets that the daemon opened."""
+    """The listening side, on sockets that the daemon opened: the express lane, and aiohttp's server beside it."""
 
     def __init__(self, app: web.Application, config: Config, most: int) -> None:
         """``most``: connections that the process can hold, whatever the config says."""
+        self._inference = app[INFERENCE]
+        self._config = config
         self._most = most
         self._runner = web.AppRunner(
             app,
             handler_cancellation=True,  # a client that leaves must free its place at once
             auto_decompress=False,
             access_log=None,
-            keepalive_timeout=75.0,
+            keepalive_timeout=KEEP_ALIVE,
             max_line_size=16384,
             max_field_size=32768,
-            shutdown_timeout=2.0,
+            shutdown_timeout=GOODBYE,
         )
-        self._config = config
         self._servers: list[asyncio.Server] = []
+        self._lanes: dict[Connection, Lane] = {}
+        self._left = asyncio.Event()
 
     async def open(self, sockets: list[socket.socket]) -> None:
         """Begin to accept."""
         await self._runner.setup()
-        assert self._runner.server is not None
-        keeper = Doorkeeper(self._runner.server, lambda: min(self._most, self._config.settings.limits.connections))
         loop = asyncio.get_running_loop()
         for sock in sockets:
             make = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
-            self._servers.append(await make(keeper, sock=sock, backlog=BACKLOG))
+            self._servers.append(
+                await make(lambda: Connection(self._enter, self._leave), sock=sock, backlog=BACKLOG)
+            )
 
     async def close(self) -> None:
         """Accept no more, let the last answers out, close every connection."""
         for server in self._servers:
             server.close()
+        for lane in self._lanes.values():
+            lane.finish()
         await self._runner.cleanup()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE):
+                while self._lanes:
+                    await self._left.wait()
+                    self._left.clear()
+        for connection in list(self._lanes):
+            connection.reset()
+
+    def limit(self) -> int:
+        """Bytes that a body may have."""
+        return self._config.settings.limits.body
+
+    def handler(self) -> asyncio.Protocol:
+        """aiohttp's, for one connection."""
+        assert self._runner.server is not None
+        return self._runner.server()
+
+    async def answer(self, client: Client, request: Express) -> None:
+        """A request of the express lane."""
+        try:
+            await self._inference.by_express(client, request)
+        except Problem as problem:
+            client.refuse(problem)
+        except Exception:
+            log.exception("cannot answer POST %s", request.target)
+            if not client.begun:
+                client.refuse(errors.bug())
+
+    def _enter(self, connection: Connection) -> asyncio.Protocol:
+        if len(self._lanes) >= min(self._most, self._config.settings.limits.connections):
+            return TurnedAway()
+        lane = self._lanes[connection] = Lane(connection, self, asyncio.get_running_loop())
+        return lane
+
+    def _leave(self, connection: Connection) -> None:
+        self._lanes.pop(connection, None)
+        self._left.set()

@@ -71,6 +71,11 @@ def of_refusal(refusal: Refusal) -> Problem:
     return Problem(form, str(refusal), param=param, headers=headers)
 
 
+def bug() -> Problem:
+    """What a client is told of an error of ours."""
+    return Problem(INTERNAL, "cannot answer: a bug in swapd; its log has the details")
+
+
 def payload(problem: Problem) -> bytes:
     """The body in OpenAI's shape."""
     error = {

@@ -1,74 +1,79 @@
-"""Which headers cross the house, each way."""
+"""Which headers cross the house, each way, and which are our own. Names are compared in lower case."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
+from email.utils import formatdate
+from functools import lru_cache
+from time import monotonic
 
-from aiohttp import web
-from multidict import CIMultiDict, CIMultiDictProxy
+from swapd.web.heads import Field, Status
 
 HOP_BY_HOP = frozenset(
-    name.lower()
-    for name in (
-        "Connection",
-        "Keep-Alive",
-        "Proxy-Authenticate",
-        "Proxy-Authorization",
-        "Proxy-Connection",
-        "TE",
-        "Trailer",
-        "Transfer-Encoding",
-        "Upgrade",
+    (
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
     )
 )
 """RFC 9110, 7.6.1: these speak of one connection only."""
 
-REASON = web.RequestKey("reason", str)
-"""What a request waited for last: ``swap``, ``load`` or ``busy``; it becomes ``X-Swapd-Reason``."""
-
-_NEVER_UP = frozenset(
-    {
-        "host",
-        "content-length",
-        "content-encoding",
-        "expect",
-        # the client's keys are ours to check, and none of the engine's business
-        "authorization",
-        "x-api-key",
-        "api-key",
-        "cookie",
-        # makes llama-server go on generating after its client has left
-        "x-conversation-id",
-    }
-)
-_NEVER_DOWN = frozenset({"server", "date", "content-length", "set-cookie"})
+NEVER_UP = HOP_BY_HOP | {
+    b"host",
+    b"content-length",
+    b"content-encoding",
+    b"expect",
+    # the client's keys are ours to check, and none of the engine's business
+    b"authorization",
+    b"x-api-key",
+    b"api-key",
+    b"cookie",
+    # makes llama-server go on generating after its client has left
+    b"x-conversation-id",
+}
+_NEVER_DOWN = HOP_BY_HOP | {b"server", b"date", b"content-length", b"set-cookie"}
+JSON = (b"Content-Type", b"application/json")
 
 
-def upstream_headers(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
+def upstream_fields(fields: Iterable[Field]) -> list[Field]:
     """What the engine gets of the client's headers."""
-    drop = HOP_BY_HOP | _NEVER_UP | _named_by_connection(headers)
-    return CIMultiDict((n, v) for n, v in headers.items() if n.lower() not in drop)
+    drop = NEVER_UP | _named_by_connection(fields)
+    return [(name, value) for name, value in fields if name.lower() not in drop]
 
 
-def client_headers(headers: CIMultiDictProxy[str], extra: Mapping[str, str]) -> CIMultiDict[str]:
-    """What the client gets of the engine's headers, and our own.
+def client_fields(head: Status) -> list[Field]:
+    """What the client gets of the engine's headers.
 
     An engine's CORS headers echo any origin, so they stay inside.
     """
-    drop = HOP_BY_HOP | _NEVER_DOWN | _named_by_connection(headers)
-    kept = CIMultiDict(
-        (n, v) for n, v in headers.items() if n.lower() not in drop and not n.lower().startswith("access-control-")
-    )
-    kept.update(extra)
-    return kept
+    drop = _NEVER_DOWN | _named_by_connection(head.fields)
+    return [
+        (name, value)
+        for name, value in head.fields
+        if (low := name.lower()) not in drop and not low.startswith(b"access-control-")
+    ]
 
 
-async def add_reason(request: web.Request, response: web.StreamResponse) -> None:
-    """Put the request's note into the head of its answer, whoever made it."""
-    if REASON in request:
-        response.headers["X-Swapd-Reason"] = request[REASON]
+def own_fields(reason: str) -> list[Field]:
+    """Ours in each answer: when, and what it waited for."""
+    fields = [(b"Date", _date(int(monotonic())))]
+    if reason:
+        fields.append((b"X-Swapd-Reason", reason.encode()))
+    return fields
 
 
-def _named_by_connection(headers: CIMultiDictProxy[str]) -> set[str]:
-    values = headers.getall("Connection", ())
-    return {name.strip().lower() for value in values for name in value.split(",")}
+@lru_cache(maxsize=1)
+def _date(second: int) -> bytes:
+    """Now, made anew in another second; which one does not matter."""
+    return formatdate(usegmt=True).encode()
+
+
+def _named_by_connection(fields: Iterable[Field]) -> set[bytes]:
+    values = [value for name, value in fields if name.lower() == b"connection"]
+    return {name.strip().lower() for value in values for name in value.split(b",")}

@@ -93,26 +93,15 @@ def _too_large(limit: int) -> Problem:
     return Problem(TOO_LARGE, text)
 
 
-class Doorkeeper:
-    """A protocol factory around aiohttp's that turns connections away above a limit.
+class TurnedAway(asyncio.Protocol):
+    """The lane of a connection above the limit.
 
     Out of file descriptors, the stock accept loop logs tens of thousands of lines a second; so the limit is
     kept well below them.
     """
 
-    def __init__(self, server: web.Server, limit: Callable[[], int]) -> None:
-        self._server = server
-        self._limit = limit
-
-    def __call__(self) -> asyncio.BaseProtocol:
-        """The protocol for the next connection."""
-        if len(self._server.connections) >= self._limit():
-            return _TurnedAway()
-        return self._server()
-
-
-class _TurnedAway(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Say so, and close."""
         door = cast(asyncio.WriteTransport, transport)  # uvloop's is no subclass of asyncio's
         door.write(_TURN_AWAY)
         door.close()

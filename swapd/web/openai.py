@@ -10,25 +10,17 @@ from aiohttp import web
 
 from swapd.core import explain
 from swapd.core.refusal import Exit, Reason, Refusal, Refused
-from swapd.web import asked
-from swapd.web.auth import peer_address
+from swapd.web import asked, express
+from swapd.web.bridge import Relayed, client_of
+from swapd.web.client import Client
 from swapd.web.errors import FIRST_BYTE_LATE, Problem, of_refusal
+from swapd.web.express import Express
 from swapd.web.gate import Config, Engines, Gate, Lease
-from swapd.web.headers import REASON, upstream_headers
+from swapd.web.headers import JSON, upstream_fields
 from swapd.web.limits import expect, off_loop, read_body
-from swapd.web.relay import REVOKED, Outbound, relay
-from swapd.web.upstream import EngineBroke, FirstByteLate, Upstream
+from swapd.web.relay import REVOKED, relay
+from swapd.web.upstream import EngineBroke, FirstByteLate, Request, Upstream
 
-ROUTES = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/rerank")
-ALSO = {
-    "/v1/reranking": "/v1/rerank",
-    "/rerank": "/v1/rerank",
-    "/reranking": "/v1/rerank",
-    "/chat/completions": "/v1/chat/completions",
-    "/completions": "/v1/completions",
-    "/embeddings": "/v1/embeddings",
-}
-"""Other spellings that clients use; the engine is always asked at the full one."""
 LAST_LINES = 20
 NOTHING = 0.05
 """Seconds that are no wait."""
@@ -47,40 +39,53 @@ class Inference:
 
     def routes(self) -> list[web.RouteDef]:
         """The route table of this module."""
-        spellings = [*ROUTES, *ALSO]
+        spellings = [*express.ROUTES, *express.ALSO]
         return [
             *(web.post(path, self.by_body, expect_handler=expect) for path in spellings),
             web.route("*", "/upstream/{rest:(?s:.+)}", self.by_path, expect_handler=expect),
         ]
 
+    async def by_express(self, client: Client, request: Express) -> None:
+        """The same as ``by_body``, from the express lane."""
+        found = asked.peek(request.body)
+        name = asked.name_of(found, {}, self._config.catalog)
+        out = Request("POST", request.target, request.fields, request.body)
+        await self._answer(client, name, await self._edit(name, out), bool(found.stream))
+
     async def by_body(self, request: web.Request) -> web.StreamResponse:
         """A POST whose JSON body names the model."""
+        client = client_of(request)
         body = await read_body(request, self._config.settings.limits.body)
-        found = asked.peek(body)
+        found = await off_loop(asked.peek, body)
         name = asked.name_of(found, request.query, self._config.catalog)
-        path = ALSO.get(request.path, request.path)
-        target = path + (f"?{request.rel_url.raw_query_string}" if request.rel_url.raw_query_string else "")
-        headers = upstream_headers(request.headers)
-        headers["Content-Type"] = "application/json"
-        out = Outbound("POST", target, headers, body, streams=bool(found.stream))
-        return await self._answer(request, name, await self._edit(name, out))
+        path = express.ALSO.get(request.path, request.path)
+        fields = [
+            JSON,
+            *(each for each in upstream_fields(request.raw_headers) if each[0].lower() != b"content-type"),
+        ]
+        out = Request("POST", path + _query(request), fields, body)
+        return await self._through(client, name, await self._edit(name, out), bool(found.stream))
 
     async def by_path(self, request: web.Request) -> web.StreamResponse:
         """Anything at all, to the engine of the model that the path names, unchanged."""
+        client = client_of(request)
         raw = request.rel_url.raw_path.partition("/upstream/")[2]
         name, path = asked.split_path(raw, self._config.catalog)
-        query = request.rel_url.raw_query_string
         body = await read_body(request, self._config.settings.limits.body) if request.can_read_body else None
-        out = Outbound(
-            request.method,
-            path + (f"?{query}" if query else ""),
-            upstream_headers(request.headers),
-            body,
-            streams=asked.wants_stream(body or b""),
-        )
-        return await self._answer(request, name, out)
+        out = Request(request.method, path + _query(request), upstream_fields(request.raw_headers), body)
+        return await self._through(client, name, out, await off_loop(asked.wants_stream, body or b""))
 
-    async def _edit(self, name: str, out: Outbound) -> Outbound:
+    async def _through(self, client: Client, name: str, out: Request, streams: bool) -> web.StreamResponse:
+        """Answer past aiohttp, and tell it so."""
+        try:
+            await self._answer(client, name, out, streams)
+        except Problem as problem:
+            if client.reason:
+                problem.headers["X-Swapd-Reason"] = client.reason
+            raise
+        return Relayed(client)
+
+    async def _edit(self, name: str, out: Request) -> Request:
         resolved = self._config.catalog.resolve(name)
         if resolved is None or out.body is None:
             return out  # the gate will say that there is no such model
@@ -89,18 +94,17 @@ class Inference:
         edits = [edit for edit in (service.edits, alias.edits if alias else None) if edit]
         if not edits and service.upstream_model is None:
             return out  # untouched, to the byte
-        return replace(out, body=await off_loop(asked.edited, out.body, edits, service.upstream_model))
+        return out._replace(body=await off_loop(asked.edited, out.body, edits, service.upstream_model))
 
-    async def _answer(self, request: web.Request, name: str, out: Outbound) -> web.StreamResponse:
+    async def _answer(self, client: Client, name: str, out: Request, streams: bool) -> None:
         """Hold an engine and relay; again, after a pause, if the engine breaks before its first byte."""
-        client = peer_address(request)
         tries = 0
         while True:
             try:
-                async with self._gate.lease(name, client) as lease:
+                async with self._gate.lease(name, client.channel.peer) as lease:
                     held = lease
-                    self._note_wait(request, lease)
-                    return await relay(request, lease, out, self._upstream)
+                    client.reason = self._reason(lease)
+                    return await relay(client, lease, out, self._upstream, streams=streams)
             except Refused as refused:
                 raise self._problem(self._with_last_lines(refused.refusal)) from None
             except FirstByteLate as late:
@@ -113,19 +117,19 @@ class Inference:
                 tries += 1
                 await asyncio.sleep(retry.backoff)
 
-    def _note_wait(self, request: web.Request, lease: Lease) -> None:
+    def _reason(self, lease: Lease) -> str:
         """What it waited for last: others that had the engine, its load, or before that the room for it."""
         if lease.queued < NOTHING:
-            return
-        request[REASON] = "busy"
+            return ""
         if not lease.loaded:
-            return
+            return "busy"
         view = self._gate.view()
         model = view.models.get(lease.spec.name)
         engine = model.engine if model is not None else None
         since_ready = view.now - engine.since if engine is not None and engine.run == lease.run else 0.0
-        if since_ready < NOTHING:
-            request[REASON] = "swap" if lease.queued - lease.loaded - since_ready >= NOTHING else "load"
+        if since_ready >= NOTHING:
+            return "busy"
+        return "swap" if lease.queued - lease.loaded - since_ready >= NOTHING else "load"
 
     def _problem(self, refusal: Refusal) -> Problem:
         """A refusal of one that waited also says for what, and when it may be worth coming back."""
@@ -156,3 +160,8 @@ class Inference:
         if model is not None and model.failure is not None and model.failure.run == lease.run:
             end = model.failure.exit
         return of_refusal(Refusal(Reason.ENGINE_DIED, lease.spec.name, end))
+
+
+def _query(request: web.Request) -> str:
+    query = request.rel_url.raw_query_string
+    return f"?{query}" if query else ""

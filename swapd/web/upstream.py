@@ -1,31 +1,30 @@
-"""Connections to engines: one aiohttp session per run, so that all of a run's sockets can be closed at once.
+"""The wires to engines, pooled for each run, so that all of a run's sockets can be closed at once.
 
-llama-server ignores SIGTERM while a client's socket is open; so the sockets go first, then the signal.
-It also closes idle connections after 5.0 s; so ours are dropped sooner.
+llama-server ignores SIGTERM while a client's socket is open; so the sockets go first, then the signal. It closes
+a connection that idles for 5.0 s, and each after its 100th request, which it says; so ours rest for half of that.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from types import SimpleNamespace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
-import aiohttp
-from multidict import CIMultiDict
-from yarl import URL
+import msgspec
 
-from swapd import tasks
 from swapd.core.commands import Command, Kill, Revoke, Terminate
 from swapd.core.engine import Endpoint, RunId
 from swapd.core.events import EngineExited, EngineReady, Event
 from swapd.core.spec import Timeouts
+from swapd.web import framing, heads
+from swapd.web.framing import Framing
+from swapd.web.heads import Field, Malformed, Status
+from swapd.web.wire import Lost, Silent, Sink, Source, Wire
 
-KEEP_ALIVE = 2.5
-"""Seconds an idle connection is kept: half of llama-server's own 5 s."""
-LONGEST_HEADER = 32768
-_BROKEN = (aiohttp.ClientConnectionError, ConnectionError)
+REST = 2.5
+"""Seconds a connection rests in the pool at most."""
+_SLOT_BOUNDS = Timeouts(connect=1.0, first_byte=2.0, idle=2.0)
 
 
 class EngineBroke(Exception):
@@ -36,13 +35,132 @@ class FirstByteLate(Exception):
     """The engine took the request and gave no first byte in time."""
 
 
-@dataclass(slots=True)
-class Line:
-    """Everything open to one run: the session, how many requests are on their way, the answers unread."""
+class Request(NamedTuple):
+    """What is sent to an engine. ``target``: raw path and query; ``fields``: without Host and Content-Length."""
 
-    session: aiohttp.ClientSession
-    relaying: int = 0
-    answers: set[aiohttp.ClientResponse] = field(default_factory=set)
+    method: str
+    target: str
+    fields: list[Field]
+    body: bytes | None
+
+
+class Line:
+    """Everything open to one run, and how many requests are on their way."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._wires: set[Wire] = set()
+        self._resting: list[Wire] = []
+        self._closed = False
+        self._host = b"localhost" if endpoint.path else f"{endpoint.host}:{endpoint.port}".encode()
+        self.relaying = 0
+
+    async def send(self, request: Request, bounds: Timeouts) -> tuple[Wire, Status]:
+        """Returns when the head of the answer has come. Raises EngineBroke and FirstByteLate.
+
+        A wire that had rested and was found dead before the first byte is tried once more on a fresh one: the
+        engine had closed it, and never saw the request.
+        """
+        bound, name = _first_byte(bounds)
+        text = self._written(request)
+        wire = self._resting.pop() if self._resting else await self._connect(bounds.connect)
+        while True:
+            try:
+                return wire, await wire.ask(text, bound)
+            except Lost as lost:
+                if not (wire.reused and lost.early) or self._closed:
+                    raise EngineBroke(str(lost)) from lost
+                wire = await self._connect(bounds.connect)
+            except Silent:
+                wire.abort()
+                raise FirstByteLate(f"no byte from the engine within {bound:g} s (timeouts.{name})") from None
+            except Malformed as error:
+                wire.abort()
+                raise EngineBroke(f"the engine does not speak HTTP: {error}") from None
+            except asyncio.CancelledError:
+                wire.abort()
+                raise
+
+    def give_back(self, wire: Wire) -> None:
+        """Its answer has ended, and it may be used again."""
+        if self._closed or wire.failed:
+            wire.abort()
+        else:
+            self._resting.append(wire)
+            wire.rest(REST)
+
+    def close(self) -> None:
+        """Close all sockets at once; whoever waits for an answer hears of it."""
+        self._closed = True
+        for wire in list(self._wires):
+            wire.abort()
+
+    async def _connect(self, bound: float | None) -> Wire:
+        """A fresh wire. Raises EngineBroke."""
+        loop = asyncio.get_running_loop()
+        where = self._endpoint
+        try:
+            async with asyncio.timeout(bound):
+                if where.path:
+                    _, wire = await loop.create_unix_connection(self._made, where.path)
+                else:
+                    _, wire = await loop.create_connection(self._made, where.host, where.port)
+        except TimeoutError as error:
+            raise EngineBroke(f"no connection to the engine within {bound:g} s") from error
+        except OSError as error:
+            raise EngineBroke(error.strerror or str(error)) from error
+        if self._closed:
+            wire.abort()
+            raise EngineBroke("it was told to stop")
+        return wire
+
+    def _made(self) -> Wire:
+        wire = Wire(asyncio.get_running_loop(), self._forget)
+        self._wires.add(wire)
+        return wire
+
+    def _forget(self, wire: Wire) -> None:
+        self._wires.discard(wire)
+        if wire.resting and wire in self._resting:
+            self._resting.remove(wire)
+
+    def _written(self, request: Request) -> bytes:
+        body = request.body
+        own = [(b"Host", self._host)]
+        if body is not None:
+            own.append((b"Content-Length", b"%d" % len(body)))
+        head = heads.written(f"{request.method} {request.target} HTTP/1.1".encode(), own + request.fields)
+        return head + body if body else head
+
+
+@dataclass(slots=True)
+class Answer:
+    """An engine's answer, whose body is still to be poured. To be released in any case."""
+
+    head: Status
+    body: Framing
+    _wire: Wire
+    _line: Line
+
+    async def pour(
+        self, head: bytes, sink: Sink, idle: float | None, until: float | None = None
+    ) -> tuple[bytes, bytes]:
+        """Let the body run to ``sink``, after ``head``; how it began and ended. Raises Lost, Silent, Malformed.
+
+        ``idle``: seconds; ``until``: the moment of the loop at which it must be over, else TimeoutError.
+        """
+        if until is None:
+            return await self._wire.pour(head, self.body, sink, idle)
+        async with asyncio.timeout_at(until):
+            return await self._wire.pour(head, self.body, sink, idle)
+
+    def release(self) -> None:
+        """Keep the wire for the next request if the body was read to its end, else close it."""
+        self._line.relaying -= 1
+        if self.body.over and not self.body.extra and _stays(self.head):
+            self._line.give_back(self._wire)
+        else:
+            self._wire.abort()
 
 
 class Upstream:
@@ -54,87 +172,51 @@ class Upstream:
     def hear(self, event: Event, commands: Sequence[Command]) -> None:
         """Open a line when a run is ready; close its sockets before it is told to stop."""
         if isinstance(event, EngineReady):
-            self._lines.setdefault(event.run, _open_line())
+            self._lines.setdefault(event.run, Line(event.endpoint))
         for command in commands:
             if isinstance(command, Revoke | Terminate | Kill):
                 self._drop(command.run)
         if isinstance(event, EngineExited):
             self._drop(event.run)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close everything."""
         for run in list(self._lines):
-            await self._lines.pop(run).session.close()
+            self._drop(run)
 
-    @asynccontextmanager
-    async def exchange(
-        self, run: RunId, method: str, url: URL, headers: CIMultiDict[str], body: bytes | None, bounds: Timeouts
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """One request and its answer, whose body is unread when the block begins.
-
-        A body that was not read to its end closes its connection: that is how the engine is told to stop.
-        Raises EngineBroke and FirstByteLate before the block.
-        """
+    async def ask(self, run: RunId, request: Request, bounds: Timeouts) -> Answer:
+        """One request; its answer when the head has come. Raises EngineBroke and FirstByteLate."""
         line = self._lines.get(run)
         if line is None:
             raise EngineBroke("it was told to stop")
         line.relaying += 1
         try:
-            answer = await self._send(line, method, url, headers, body, bounds)
-            line.answers.add(answer)
-            try:
-                yield answer
-            finally:
-                line.answers.discard(answer)
-                if answer.content.at_eof():
-                    answer.release()
-                else:
-                    answer.close()
-        finally:
+            wire, head = await line.send(request, bounds)
+        except BaseException:
             line.relaying -= 1
-
-    async def _send(
-        self, line: Line, method: str, url: URL, headers: CIMultiDict[str], body: bytes | None, bounds: Timeouts
-    ) -> aiohttp.ClientResponse:
-        """Returns when the engine's head has come.
-
-        A connection that was reused and found dead before the first byte is tried once more on a fresh one:
-        the engine had closed it, it never saw the request.
-        """
-        bound, name = _first_byte(bounds)
-        for _ in range(2):
-            trace = SimpleNamespace(reused=False)
-            try:
-                async with asyncio.timeout(bound):
-                    return await line.session.request(
-                        method,
-                        url,
-                        headers=headers,
-                        data=body,
-                        allow_redirects=False,
-                        trace_request_ctx=trace,
-                        timeout=aiohttp.ClientTimeout(total=bounds.total, sock_connect=bounds.connect),
-                    )
-            except aiohttp.ConnectionTimeoutError as error:
-                raise EngineBroke(f"no connection to the engine within {bounds.connect:g} s") from error
-            except _BROKEN as error:
-                if not trace.reused or line.session.closed:
-                    raise EngineBroke(str(error) or type(error).__name__) from error
-            except TimeoutError as error:
-                raise FirstByteLate(f"no byte from the engine within {bound:g} s (timeouts.{name})") from error
-            except aiohttp.ClientError as error:
-                raise EngineBroke(f"the engine does not speak HTTP: {error}") from error
-        raise EngineBroke("two connections in a row were closed by the engine")
-
-    async def busy_slots(self, endpoint: Endpoint, run: RunId) -> int | None:
-        """How many slots llama-server says are processing; None if it does not say."""
-        bounds = Timeouts(connect=1.0, first_byte=2.0, total=3.0)
+            raise
         try:
-            url = URL(f"{endpoint}/slots")
-            async with self.exchange(run, "GET", url, CIMultiDict(), None, bounds) as answer:
-                slots = await answer.json(content_type=None) if answer.status == 200 else None
-        except (EngineBroke, FirstByteLate, aiohttp.ClientError, ValueError, TimeoutError):
+            return Answer(head, framing.of_answer(head, request.method), wire, line)
+        except Malformed as error:
+            line.relaying -= 1
+            wire.abort()
+            raise EngineBroke(f"the engine does not speak HTTP: {error}") from None
+
+    async def busy_slots(self, run: RunId) -> int | None:
+        """How many slots llama-server says are processing; None if it does not say."""
+        try:
+            answer = await self.ask(run, Request("GET", "/slots", [], None), _SLOT_BOUNDS)
+        except (EngineBroke, FirstByteLate):
             return None
+        page = _Page()
+        try:
+            answer.body = framing.plain(answer.body)
+            await answer.pour(b"", page, _SLOT_BOUNDS.idle)
+            slots = msgspec.json.decode(page.text) if answer.head.code == 200 else None
+        except (Lost, Silent, Malformed, msgspec.DecodeError):
+            return None
+        finally:
+            answer.release()
         if not isinstance(slots, list):
             return None
         return sum(1 for slot in slots if isinstance(slot, dict) and slot.get("is_processing"))
@@ -146,11 +228,30 @@ class Upstream:
 
     def _drop(self, run: RunId) -> None:
         line = self._lines.pop(run, None)
-        if line is None:
-            return
-        for answer in list(line.answers):
-            answer.close()  # wakes its reader, which closing the session alone would not
-        tasks.spawn(line.session.close(), name=f"close sockets to {run}")
+        if line is not None:
+            line.close()
+
+
+class _Page:
+    """A sink for what we read ourselves."""
+
+    def __init__(self) -> None:
+        self.text = bytearray()
+
+    def attach(self, source: Source | None) -> None:
+        """It is never full."""
+
+    def write(self, data: bytes) -> None:
+        self.text += data
+
+    def reset(self) -> None:
+        """It is never full."""
+
+
+def _stays(head: Status) -> bool:
+    """Whether the engine means to keep the connection open."""
+    words = head.tokens(b"connection")
+    return b"close" not in words and (head.minor == 1 or b"keep-alive" in words)
 
 
 def _first_byte(bounds: Timeouts) -> tuple[float | None, str]:
@@ -158,30 +259,3 @@ def _first_byte(bounds: Timeouts) -> tuple[float | None, str]:
     if bounds.total is not None and (bounds.first_byte is None or bounds.total < bounds.first_byte):
         return bounds.total, "total"
     return bounds.first_byte, "first_byte"
-
-
-def _open_line() -> Line:
-    return Line(
-        aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE, use_dns_cache=False),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            max_line_size=LONGEST_HEADER,
-            max_field_size=LONGEST_HEADER,
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-            trace_configs=[_note_reuse()],
-        )
-    )
-
-
-def _note_reuse() -> aiohttp.TraceConfig:
-    """Tell each request's context whether its connection came out of the pool."""
-    trace = aiohttp.TraceConfig()
-
-    async def reused(
-        _: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceConnectionReuseconnParams
-    ) -> None:
-        context.trace_request_ctx.reused = True
-
-    trace.on_connection_reuseconn.append(reused)
-    return trace

@@ -16,8 +16,8 @@ from aiohttp.test_utils import TestServer
 
 from swapd.core.commands import Command
 from swapd.core.engine import Endpoint, RunId
-from swapd.core.events import CatalogChanged, EngineReady, Event, Ticket
-from swapd.core.refusal import Refusal, Refused
+from swapd.core.events import CatalogChanged, EngineExited, EngineReady, Event, Ticket
+from swapd.core.refusal import Exit, Refusal, Refused
 from swapd.core.scheduler import Scheduler
 from swapd.core.settings import Address, Limits, Settings
 from swapd.core.spec import Alias, Catalog, Edits, Launch, Listing, Retry, Service, Spec, Terms, Timeouts
@@ -27,6 +27,7 @@ from swapd.doors import open_sockets, url_of
 from swapd.web.app import FrontDoor, create_app
 from swapd.web.events import Feed
 from swapd.web.upstream import Upstream
+from tests.web import raw
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -130,6 +131,7 @@ class Hall:
     upstream: Upstream
     port: int
     feed: Feed
+    door: FrontDoor
 
     def happens(self, event: Event, *commands: Command) -> None:
         self.feed.hear(event, commands)
@@ -168,6 +170,7 @@ def catalog() -> Catalog:
 async def hall() -> AsyncIterator[Callable[[EngineHandler], Awaitable[Hall]]]:
     """``await hall(handler)``: the front hall over an engine that answers everything with ``handler``."""
     opened: list[Any] = []
+    upstreams: list[Upstream] = []
 
     async def build(engine: EngineHandler) -> Hall:
         app = web.Application(client_max_size=1 << 30)
@@ -187,9 +190,35 @@ async def hall() -> AsyncIterator[Callable[[EngineHandler], Awaitable[Hall]]]:
         sockets = open_sockets([Address("127.0.0.1", 0)])
         await door.open(sockets)
         client = aiohttp.ClientSession(url_of(sockets[0]), auto_decompress=False)
-        opened.extend([client, door, upstream, played])
-        return Hall(client, gate, config, upstream, sockets[0].getsockname()[1], feed)
+        opened.extend([client, door, played])
+        upstreams.append(upstream)
+        return Hall(client, gate, config, upstream, sockets[0].getsockname()[1], feed, door)
 
     yield build
+    for upstream in upstreams:
+        upstream.close()
     for thing in opened:
         await thing.close()
+
+
+@pytest.fixture
+async def raw_hall(hall: Any) -> AsyncIterator[Callable[[raw.Talk], Awaitable[tuple[Hall, raw.Engine]]]]:
+    """``await raw_hall(talk)``: the front hall over an engine whose every byte the test writes."""
+    engines: list[raw.Engine] = []
+
+    async def nobody(request: web.Request) -> web.Response:
+        raise AssertionError("the engine moved")
+
+    async def build(talk: raw.Talk) -> tuple[Hall, raw.Engine]:
+        front, engine = await hall(nobody), raw.Engine(talk)
+        await engine.open()
+        engines.append(engine)
+        front.gate.endpoint = Endpoint("127.0.0.1", engine.port)
+        for name in front.gate.catalog.models:
+            front.hear(EngineExited(RunId(name, 1), Exit()))
+            front.hear(EngineReady(RunId(name, 1), front.gate.endpoint))
+        return front, engine
+
+    yield build
+    for engine in engines:
+        await engine.close()

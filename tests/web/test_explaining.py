@@ -21,7 +21,8 @@ from swapd.core.events import (
 )
 from swapd.core.need import Gauge, Need, Reading, Source, Way
 from swapd.core.refusal import Reason, Refusal
-from swapd.web.openai import ROUTES, Inference
+from swapd.web.express import ROUTES
+from swapd.web.openai import Inference
 
 GIB = 1 << 30
 HERE = Endpoint("127.0.0.1", 1)
@@ -152,13 +153,13 @@ async def test_an_answer_says_what_its_request_waited_for_last(
     front.gate.now = 4.0
     front.gate.hears(EngineReady(RunId("alpha", 1), HERE))
     front.gate.now += since_ready
-    note = Inference._note_wait
+    told = Inference._reason
 
-    def noted(self, request, lease):
+    def noted(self, lease):
         lease.queued, lease.loaded = queued, loaded
-        note(self, request, lease)
+        return told(self, lease)
 
-    monkeypatch.setattr(Inference, "_note_wait", noted)
+    monkeypatch.setattr(Inference, "_reason", noted)
     answer = await front.client.post(ROUTES[0], json={"model": "alpha"})
     assert answer.headers.get("X-Swapd-Reason") == reason
 

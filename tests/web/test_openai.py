@@ -12,7 +12,7 @@ from aiohttp import web
 from yarl import URL
 
 from swapd.core.refusal import Exit, Reason, Refusal
-from swapd.web.openai import ALSO, ROUTES
+from swapd.web.express import ALSO, ROUTES
 
 
 async def echo(request: web.Request) -> web.Response:

@@ -1,0 +1,41 @@
+"""From aiohttp's lane to the relay: the client behind one of its requests, and an answer it need not write."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+from aiohttp import HttpVersion11, web
+from aiohttp.abc import AbstractStreamWriter
+
+from swapd.web.client import Client
+from swapd.web.connection import Connection
+
+
+def client_of(request: web.Request) -> Client:
+    """Whoever sent the request."""
+    if request.transport is None:
+        raise asyncio.CancelledError  # the client has left, and aiohttp is about to say so
+    connection = cast(Connection, request.transport.get_protocol())
+    minor = 1 if request.version >= HttpVersion11 else 0
+    return Client(connection, minor=minor, method=request.method, keep=request.keep_alive)
+
+
+class Relayed(web.StreamResponse):
+    """An answer that is out already, past aiohttp."""
+
+    def __init__(self, client: Client) -> None:
+        super().__init__()
+        self._client = client
+
+    @property
+    def keep_alive(self) -> bool | None:
+        """Whether the connection may be used again."""
+        return self._client.keep
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """It is out."""
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """It is out."""

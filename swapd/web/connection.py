@@ -1,0 +1,109 @@
+"""A client's connection: two lanes in, one way out.
+
+Requests are read by the lane that the connection is in, the express lane first, or aiohttp's. In both, the
+answers of engines are poured straight into this transport, and the engine's side pauses while the client does not
+keep up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from typing import cast
+
+from swapd.web.wire import Source
+
+_RESET = struct.pack("ii", 1, 0)
+
+
+class Connection(asyncio.Protocol):
+    """Protocol of one accepted socket, and the channel to whoever is behind it."""
+
+    def __init__(
+        self, enter: Callable[[Connection], asyncio.Protocol], leave: Callable[[Connection], None]
+    ) -> None:
+        """``enter`` gives the lane to begin with, once there is a transport."""
+        self._enter = enter
+        self._leave = leave
+        self._lane = asyncio.Protocol()
+        self._source: Source | None = None
+        self.full = False
+        """The client does not keep up with what was written."""
+        self.peer = ""
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """Its socket."""
+        return self._transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Accepted."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass of asyncio's
+        peer = transport.get_extra_info("peername")
+        self.peer = str(peer[0]) if isinstance(peer, tuple) else ""
+        self._lane = self._enter(self)
+        self._lane.connection_made(transport)
+
+    def change_lane(self, lane: asyncio.Protocol, text: bytes) -> None:
+        """From now on it is ``lane`` that reads, beginning with ``text``."""
+        self._lane = lane
+        lane.connection_made(self._transport)
+        if self.full:
+            lane.pause_writing()
+        lane.data_received(text)
+
+    def data_received(self, data: bytes) -> None:
+        """More of a request."""
+        self._lane.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        """A client that closes its half is gone. What it was still to get is not worth waiting for."""
+        if self.full:
+            self._transport.abort()
+        return self._lane.eof_received()
+
+    def pause_writing(self) -> None:
+        """Enough is on its way for now."""
+        self.full = True
+        self._lane.pause_writing()
+        if self._source is not None:
+            self._source.pause()
+
+    def resume_writing(self) -> None:
+        """It has been taken."""
+        self.full = False
+        self._lane.resume_writing()
+        if self._source is not None:
+            self._source.resume()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Closed, by either side."""
+        self._leave(self)
+        self._lane.connection_lost(exc)
+
+    def attach(self, source: Source | None) -> None:
+        """Whom to tell to pause."""
+        self._source = source
+        if source is not None and self.full:
+            source.pause()
+
+    def write(self, data: bytes) -> None:
+        """To the client, unless it has left."""
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """After what is on its way, if the client takes it."""
+        if self.full:
+            self._transport.abort()
+        else:
+            self._transport.close()
+
+    def reset(self) -> None:
+        """Break off: a mere close would look like the end to an HTTP/1.0 client."""
+        sock = self._transport.get_extra_info("socket")
+        if sock is not None and sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self._transport.abort()

@@ -1,0 +1,75 @@
+"""HTTP/1.1 heads, on the wire: read strictly, written plainly.
+
+What is not plainly well-formed by RFC 9112 (bare line feeds, folded lines, blanks before a colon, control
+characters) is Malformed, never guessed at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+LONGEST = 32768
+"""Bytes of a head; longer ones are Malformed."""
+END = b"\r\n\r\n"
+
+Field = tuple[bytes, bytes]
+"""A header: name and value, as they came."""
+
+_FIELDS = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n)*")
+_STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n")
+_BEGINNING = b"HTTP/1."
+
+
+class Malformed(Exception):
+    """What came is not HTTP/1.1, or contradicts itself."""
+
+
+class Status(NamedTuple):
+    """The head of an answer. ``minor``: of the version, 0 or 1."""
+
+    minor: int
+    code: int
+    reason: bytes
+    fields: list[Field]
+
+    def values(self, name: bytes) -> list[bytes]:
+        """All values of a header; ``name`` in lower case."""
+        return [value for each, value in self.fields if each.lower() == name]
+
+    def tokens(self, name: bytes) -> list[bytes]:
+        """The comma-separated words of a header, in lower case."""
+        return [word.strip().lower() for value in self.values(name) for word in value.split(b",")]
+
+
+def fields(block: bytes) -> list[Field]:
+    """The headers of a block of whole lines. Raises Malformed."""
+    if _FIELDS.fullmatch(block) is None:
+        raise Malformed("a header line is malformed")
+    found = []
+    for line in block.split(b"\r\n")[:-1]:
+        name, _, value = line.partition(b":")
+        found.append((name, value.strip(b" \t")))
+    return found
+
+
+def check_beginning(head: bytes) -> None:
+    """Whether what has come can still become the head of an answer. Raises Malformed."""
+    if not head.startswith(_BEGINNING[: len(head)]):
+        raise Malformed(f"it began with {head[:40]!r}")
+    if len(head) > LONGEST:
+        raise Malformed(f"the head of its answer has more than {LONGEST} bytes")
+
+
+def status(head: bytes) -> Status:
+    """An answer's head, its blank line included. Raises Malformed."""
+    line = _STATUS.match(head)
+    if line is None:
+        raise Malformed(f"it began with {head[:40]!r}")
+    return Status(int(line[1]), int(line[2]), line[3] or b"", fields(head[line.end() : -2]))
+
+
+def written(start: bytes, headers: Iterable[Field]) -> bytes:
+    """A head: start line, headers, blank line."""
+    return b"\r\n".join((start, *(name + b": " + value for name, value in headers), b"", b""))

@@ -1,0 +1,106 @@
+"""The express lane of one connection: one request after the other, each answered by a task of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from swapd import tasks
+from swapd.web import express
+from swapd.web.alarm import Alarm
+from swapd.web.client import Client
+from swapd.web.connection import Connection
+from swapd.web.express import Express, Other
+
+HALF_SENT = 60.0
+"""Seconds without a byte that a request may be half sent."""
+KEEP_ALIVE = 75.0
+"""Seconds between two requests."""
+AHEAD = 1 << 18
+"""Bytes that are read ahead of the request that is being answered."""
+
+
+class Hall(Protocol):
+    """Where a lane leads to."""
+
+    def limit(self) -> int:
+        """Bytes that a body may have."""
+
+    async def answer(self, client: Client, request: Express) -> None:
+        """Answer it in any case, or break the connection."""
+
+    def handler(self) -> asyncio.Protocol:
+        """A handler of aiohttp's, for a connection that has to change the lane."""
+
+
+class Lane(asyncio.Protocol):
+    """Reads requests, and begins with one when the one before is answered."""
+
+    def __init__(self, connection: Connection, hall: Hall, loop: asyncio.AbstractEventLoop) -> None:
+        self._connection = connection
+        self._hall = hall
+        self._text = b""
+        self._enough = 1  # bytes of the text from which on it is worth a look
+        self._task: asyncio.Task[None] | None = None
+        self._last = False
+        self._alarm = Alarm(loop, connection.close)
+        self._alarm.set(KEEP_ALIVE)
+
+    def data_received(self, data: bytes) -> None:
+        """More of a request, or the next one already."""
+        self._text = self._text + data if self._text else data
+        if self._task is None:
+            self._look()
+        elif len(self._text) > AHEAD:
+            self._connection.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """The client has taken its answer: on with its next request."""
+        if self._task is None:
+            self._look()
+
+    def finish(self) -> None:
+        """Take nothing new: close, or do so after the answer that is under way."""
+        self._last = True
+        if self._task is None:
+            self._connection.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has left: what it asked for is not wanted any more."""
+        self._alarm.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _look(self) -> None:
+        if len(self._text) < self._enough or self._connection.full:
+            self._alarm.set(HALF_SENT)
+            return
+        found = express.read(self._text, self._hall.limit())
+        if isinstance(found, Express):
+            self._text = self._text[found.size :]
+            self._enough = 1
+            self._alarm.set(None)
+            self._task = tasks.spawn(self._answer(found), name="answer")
+        elif isinstance(found, Other):
+            self._alarm.cancel()
+            self._connection.change_lane(self._hall.handler(), self._text)
+        else:
+            self._enough = found
+            self._alarm.set(HALF_SENT)
+
+    async def _answer(self, request: Express) -> None:
+        client = Client(self._connection, keep=request.keep)
+        try:
+            await self._hall.answer(client, request)
+        finally:
+            self._task = None
+        transport = self._connection.transport
+        if transport.is_closing():
+            return
+        if self._last or not client.keep:
+            transport.close()
+        elif self._text:
+            transport.resume_reading()
+            self._look()
+        else:
+            self._alarm.set(KEEP_ALIVE)

@@ -1,0 +1,237 @@
+"""One connection to an engine: a request goes out, the head of its answer comes, and its body is poured on.
+
+The body goes from socket to socket in ``data_received`` itself: no task wakes up for a chunk, nothing is framed
+anew. While the client cannot take more, the engine's socket is not read, and so the engine waits too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol, cast
+
+from swapd.web import heads
+from swapd.web.alarm import Alarm
+from swapd.web.framing import Framing
+from swapd.web.heads import Malformed, Status
+
+PIECES = 6
+"""The first, and the last so many pieces of a body are kept: there it says what it cost."""
+KEPT = 8192
+"""Bytes of each of them."""
+
+
+class Lost(Exception):
+    """The connection ended before the answer did. ``early``: before its first byte."""
+
+    def __init__(self, why: str, early: bool) -> None:
+        super().__init__(why)
+        self.early = early
+
+
+class Silent(Exception):
+    """Nothing came within the bound."""
+
+
+class Source(Protocol):
+    """What pours, as its sink sees it."""
+
+    def pause(self) -> None:
+        """Pour no more for now."""
+
+    def resume(self) -> None:
+        """Pour on."""
+
+
+class Sink(Protocol):
+    """Whoever a body is poured to."""
+
+    def attach(self, source: Source | None) -> None:
+        """From now on ``source`` is told when to pause; None: nobody is."""
+
+    def write(self, data: bytes) -> None:
+        """Take a piece."""
+
+    def reset(self) -> None:
+        """It takes nothing any more: break with it."""
+
+
+class Wire(asyncio.Protocol):
+    """``keeper`` hears of its end, whoever ended it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, keeper: Callable[[Wire], None]) -> None:
+        self._loop = loop
+        self._keeper = keeper
+        self._alarm = Alarm(loop, self._rings)
+        self._waiter: asyncio.Future[None] | None = None
+        self._got = b""  # what has come and is not passed on
+        self._pour: _Pour | None = None
+        self._failure: Exception | None = None
+        self._ended = False  # the engine closed in good order
+        self.reused = False
+        self.resting = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether nothing can be asked any more."""
+        return self._failure is not None or bool(self._got) or self._transport.is_closing()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ready to ask."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass of asyncio's
+
+    def data_received(self, data: bytes) -> None:
+        """A part of the answer; or, while the wire rests, something that nobody asked for."""
+        if self._pour is not None:
+            self._pass(self._pour, data)
+        elif self.resting:
+            self.abort()
+        else:
+            self._got += data
+            self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Closed, by either side."""
+        self._alarm.cancel()
+        self._keeper(self)
+        self._ended = exc is None
+        self._fail(Lost(str(exc or "it closed the connection"), early=not self._got))
+
+    async def ask(self, request: bytes, bound: float | None) -> Status:
+        """Send a request, head and body; return when the head of its answer has come, within ``bound`` seconds.
+
+        Raises Lost, Silent, Malformed.
+        """
+        self.resting = False
+        self._alarm.set(bound)
+        self._transport.write(request)
+        while True:
+            while (end := self._got.find(heads.END, 0, heads.LONGEST)) < 0:
+                heads.check_beginning(self._got)
+                await self._news()
+            head = heads.status(self._got[: end + 4])
+            self._got = self._got[end + 4 :]
+            if head.code == 101:
+                raise Malformed("it switched protocols, which nobody asked it to do")
+            if head.code >= 200:
+                return head
+
+    async def pour(self, head: bytes, body: Framing, sink: Sink, idle: float | None) -> tuple[bytes, bytes]:
+        """Let the body run to ``sink``, after ``head``; return how it began and how it ended, once it has.
+
+        ``idle`` seconds without a byte from the engine are Silent; so many without the sink taking one reset it.
+        Raises Lost, Silent, Malformed.
+        """
+        pour = _Pour(body, sink, idle)
+        rest, self._got = self._got, b""
+        try:
+            piece = body.take(rest) if rest else b""
+        except Malformed:
+            sink.write(head)
+            raise
+        sink.write(head + piece)
+        pour.keep(piece)
+        if not body.over:
+            self._pour = pour
+            self._alarm.set(idle)
+            sink.attach(self)
+            try:
+                while not body.over:
+                    await self._news()
+            except Lost:
+                end = body.at_eof() if self._ended else None
+                if end is None:
+                    raise
+                sink.write(end)
+            finally:
+                sink.attach(None)
+                self._pour = None
+        return pour.first, b"".join([piece[-KEPT:] for piece in pour.last])
+
+    def rest(self, seconds: float) -> None:
+        """Lie in the pool, for so long."""
+        self.reused = self.resting = True
+        self._alarm.set(seconds)
+
+    def abort(self) -> None:
+        """Close at once: that is how an engine is told to stop."""
+        self._alarm.cancel()
+        self._transport.abort()
+
+    def pause(self) -> None:
+        """The sink is full: let the engine wait."""
+        if self._pour is not None and not self._transport.is_closing():
+            self._pour.paused = True
+            self._transport.pause_reading()
+            self._alarm.set(self._pour.idle)
+
+    def resume(self) -> None:
+        """The sink is empty again."""
+        if self._pour is not None and not self._transport.is_closing():
+            self._pour.paused = False
+            self._transport.resume_reading()
+            self._alarm.set(self._pour.idle)
+
+    def _pass(self, pour: _Pour, data: bytes) -> None:
+        body = pour.body
+        try:
+            piece = body.take(data)
+        except Malformed as error:
+            self._fail(error)
+            return
+        pour.sink.write(piece)
+        pour.keep(piece)
+        if body.over:
+            self._wake()
+        else:
+            self._alarm.set(pour.idle)
+
+    async def _news(self) -> None:
+        """Return when something has come. Raises what made it impossible."""
+        if self._failure is not None:
+            raise self._failure
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+        if self._failure is not None:
+            raise self._failure
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _fail(self, error: Exception) -> None:
+        """What comes first is the cause."""
+        self._failure = self._failure or error
+        self._wake()
+
+    def _rings(self) -> None:
+        if self.resting:
+            self.abort()
+        elif self._pour is not None and self._pour.paused:
+            self._pour.sink.reset()
+        else:
+            self._fail(Silent())
+
+
+class _Pour:
+    """A body on its way."""
+
+    __slots__ = ("body", "first", "idle", "last", "paused", "sink")
+
+    def __init__(self, body: Framing, sink: Sink, idle: float | None) -> None:
+        self.body = body
+        self.sink = sink
+        self.idle = idle
+        self.paused = False
+        self.first = b""
+        self.last: deque[bytes] = deque(maxlen=PIECES)
+
+    def keep(self, piece: bytes) -> None:
+        """One more."""
+        self.last.append(piece)
+        if not self.first:
+            self.first = piece[:KEPT]
