@@ -9,17 +9,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from itertools import count
+from math import inf
+from types import TracebackType
 from typing import Protocol
 
 from swapd import tasks
-from swapd.core.commands import Command, Grant, Kill, Refuse, Revoke, Spawn, Terminate
+from swapd.core.commands import Command, Grant, Kill, Note, Refuse, Revoke, Spawn, Terminate
 from swapd.core.engine import Endpoint, RunId
 from swapd.core.events import Asked, Event, Left, Ticked, Ticket, Usage
-from swapd.core.refusal import Refused
+from swapd.core.refusal import Refusal, Refused
 from swapd.core.scheduler import Scheduler
 from swapd.core.spec import Spec
 from swapd.core.view import View
@@ -68,48 +70,41 @@ class Dispatcher:
     def __init__(self, scheduler: Scheduler, hands: Hands, ears: Sequence[Ear] = ()) -> None:
         self._scheduler = scheduler
         self._hands = hands
-        self._ears = ears
+        self._ears = tuple(ears)
         self._inbox: deque[Event] = deque()
         self._busy = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._callers = _Callers()
+        self._alarm = _Alarm(self.post)
+        self._callers = _Callers(self.post)
 
     def post(self, event: Event) -> None:
         """Tell a fact. Its orders are carried out before this returns, unless called from within."""
-        self._inbox.append(event)
         if self._busy:
+            self._inbox.append(event)
             return
         self._busy = True
+        now = asyncio.get_running_loop().time
         try:
+            self._handle(event, now())
             while self._inbox:
-                self._handle(self._inbox.popleft())
+                self._handle(self._inbox.popleft(), now())
         finally:
             self._busy = False
-            self._arm()
-        self._callers.look(self.view)
+            due = self._scheduler.due()
+            if due < self._alarm.at:
+                self._alarm.set(due)
+        if self._callers.facts:
+            self._callers.look(self.view())
 
     def view(self) -> View:
         """A frozen picture of the book, as of now."""
         return self._scheduler.view(asyncio.get_running_loop().time())
 
-    @asynccontextmanager
-    async def lease(self, model: str, client: str = "") -> AsyncIterator[Lease]:
+    def lease(self, model: str, client: str = "") -> AbstractAsyncContextManager[Lease]:
         """Wait for a ready engine of the model (name or alias) and hold it inside the block.
 
         Raises Refused. A caller cancelled at any moment, even that of being granted, leaks nothing.
         """
-        ticket, granted = self._callers.enter()
-        lease: Lease | None = None
-        try:
-            self.post(Asked(ticket, model, client))
-            lease = await granted
-            yield lease
-        finally:
-            self._callers.leave(ticket)
-            if lease is not None and lease._keeper is not None:
-                tasks.spawn(self._keep(ticket, lease._keeper), name=f"keep lease {ticket}")
-            else:
-                self.post(Left(ticket, lease.usage if lease is not None else None))
+        return _Caller(self._callers, model, client)
 
     async def until(self, fact: Callable[[View], bool]) -> None:
         """Return once the book shows the fact. The caller sets the bound (``asyncio.timeout``)."""
@@ -118,17 +113,9 @@ class Dispatcher:
 
     def close(self) -> None:
         """Stop the timer."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarm.cancel()
 
-    async def _keep(self, ticket: Ticket, done: Coroutine[None, None, None]) -> None:
-        try:
-            await done
-        finally:
-            self.post(Left(ticket))
-
-    def _handle(self, event: Event) -> None:
-        now = asyncio.get_running_loop().time()
+    def _handle(self, event: Event, now: float) -> None:
         try:
             commands = self._scheduler.handle(event, now)
         except Exception:
@@ -136,84 +123,143 @@ class Dispatcher:
             log.exception("cannot handle %s", event)
             return
         for ear in self._ears:
-            _safely(ear, event, commands)
+            try:
+                ear(event, commands)
+            except Exception:  # one deaf ear must not cost the other orders: they are in the book already
+                log.exception("cannot tell %s %s", event, commands)
         for command in commands:
             if isinstance(command, Spawn | Terminate | Kill):
-                _safely(self._hands.perform, command)
+                self._order(command)
             else:
                 self._callers.tell(command)
 
-    def _arm(self) -> None:
+    def _order(self, command: Spawn | Terminate | Kill) -> None:
+        try:
+            self._hands.perform(command)
+        except Exception:
+            log.exception("cannot perform %s", command)
+
+
+class _Alarm:
+    """The one timer. It is only ever set to an earlier moment: one that rings too soon costs a tick that finds
+    nothing to do, and to set a timer anew for every event costs more.
+    """
+
+    def __init__(self, post: Callable[[Event], None]) -> None:
+        self.at = inf
+        self._post = post
+        self._timer: asyncio.TimerHandle | None = None
+
+    def set(self, at: float) -> None:
+        self.cancel()
+        self.at = at
+        self._timer = asyncio.get_running_loop().call_at(at, self._ring)
+
+    def cancel(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
-        deadline = self._scheduler.deadline()
-        if deadline is not None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(deadline, self.post, Ticked())
+        self.at, self._timer = inf, None
+
+    def _ring(self) -> None:
+        self.cancel()
+        self._post(Ticked())
 
 
-def _safely(act: Callable[..., None], *facts: object) -> None:
-    """One deaf ear must not cost the other orders: they are in the book already."""
-    try:
-        act(*facts)
-    except Exception:
-        log.exception("cannot tell %s", facts)
+class _Caller:
+    """Somebody at the desk: asks on entering the block, waits if it must, and has left when the block is over.
+
+    ``lease`` and ``refusal`` are the answer; a future is only made for one that does not come at once.
+    """
+
+    __slots__ = ("_client", "_desk", "_model", "_ticket", "_woken", "lease", "refusal")
+
+    def __init__(self, desk: _Callers, model: str, client: str) -> None:
+        self._desk = desk
+        self._model = model
+        self._client = client
+        self._woken: asyncio.Future[None] | None = None
+        self.lease: Lease | None = None
+        self.refusal: Refusal | None = None
+
+    async def __aenter__(self) -> Lease:
+        self._ticket = self._desk.enter(self)
+        try:
+            self._desk.post(Asked(self._ticket, self._model, self._client))
+            if self.lease is None and self.refusal is None:
+                self._woken = asyncio.get_running_loop().create_future()
+                await self._woken
+            if self.refusal is not None:
+                raise Refused(self.refusal)
+            assert self.lease is not None
+            return self.lease
+        except BaseException:  # refused, or cancelled, be it in the very instant of being granted
+            self._leave()
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.lease is not None and self.lease._keeper is not None:
+            tasks.spawn(self._keep(self.lease._keeper), name=f"keep lease {self._ticket}")
+        else:
+            self._leave()
+
+    def answer(self, lease: Lease | None, refusal: Refusal | None) -> None:
+        """From the desk, once."""
+        self.lease, self.refusal = lease, refusal
+        if self._woken is not None and not self._woken.done():
+            self._woken.set_result(None)
+
+    async def _keep(self, done: Coroutine[None, None, None]) -> None:
+        try:
+            await done
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        usage = self.lease.usage if self.lease is not None else None
+        self._desk.leave(self._ticket)
+        self._desk.post(Left(self._ticket, usage))
 
 
 class _Callers:
-    """Who waits at the desk: for a grant, or for a fact."""
+    """Who is at the desk: waits for a grant, holds a lease, or waits for a fact."""
 
-    def __init__(self) -> None:
+    def __init__(self, post: Callable[[Event], None]) -> None:
+        self.post = post
+        self.facts: list[tuple[Callable[[View], bool], asyncio.Future[None]]] = []
         self._numbers = count(1)
-        self._asking: dict[Ticket, asyncio.Future[Lease]] = {}
-        self._holding: dict[Ticket, Lease] = {}
-        self._facts: list[tuple[Callable[[View], bool], asyncio.Future[None]]] = []
+        self._present: dict[Ticket, _Caller] = {}
 
-    def enter(self) -> tuple[Ticket, asyncio.Future[Lease]]:
+    def enter(self, caller: _Caller) -> Ticket:
         ticket = Ticket(next(self._numbers))
-        future: asyncio.Future[Lease] = asyncio.get_running_loop().create_future()
-        self._asking[ticket] = future
-        return ticket, future
+        self._present[ticket] = caller
+        return ticket
 
     def leave(self, ticket: Ticket) -> None:
-        self._asking.pop(ticket, None)
-        self._holding.pop(ticket, None)
+        self._present.pop(ticket, None)
 
-    def tell(self, command: Command) -> None:
+    def tell(self, command: Grant | Refuse | Revoke | Note) -> None:
+        """A note is for the journal; who is gone has posted Left."""
+        if isinstance(command, Note) or (caller := self._present.get(command.ticket)) is None:
+            return
         match command:
             case Grant(ticket, run, endpoint, spec, queued, loaded):
-                self._holding[ticket] = Lease(ticket, run, endpoint, spec, queued, loaded)
-                self._answer(ticket, self._holding[ticket])
-            case Refuse(ticket, refusal):
-                self._answer(ticket, Refused(refusal))
-            case Revoke(ticket):
-                if (lease := self._holding.get(ticket)) is not None:
-                    lease.revoked = True
-            case _:
-                pass  # a note is for the journal
-
-    def _answer(self, ticket: Ticket, answer: Lease | Refused) -> None:
-        future = self._asking.pop(ticket, None)
-        if future is None or future.done():  # cancelled in this very instant: its finally posts Left
-            return
-        if isinstance(answer, Lease):
-            future.set_result(answer)
-        else:
-            future.set_exception(answer)
+                caller.answer(Lease(ticket, run, endpoint, spec, queued, loaded), None)
+            case Refuse(_, refusal):
+                caller.answer(None, refusal)
+            case Revoke() if caller.lease is not None:
+                caller.lease.revoked = True
 
     async def wait_for(self, fact: Callable[[View], bool]) -> None:
         entry = (fact, asyncio.get_running_loop().create_future())
-        self._facts.append(entry)
+        self.facts.append(entry)
         try:
             await entry[1]
         finally:
-            self._facts.remove(entry)
+            self.facts.remove(entry)
 
-    def look(self, view: Callable[[], View]) -> None:
-        if not self._facts:
-            return
-        now = view()
-        for fact, future in self._facts:
+    def look(self, now: View) -> None:
+        for fact, future in self.facts:
             if not future.done() and fact(now):
                 future.set_result(None)

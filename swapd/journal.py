@@ -34,9 +34,10 @@ class Journal:
 
     def hear(self, event: Event, commands: Sequence[Command]) -> None:
         """Print what happened, then what was decided."""
-        for told in self._story.hear(event, commands, time.monotonic()):
-            more = "".join(f"\n  | {line}" for line in told.more)
-            log.log(_LEVELS[told.level], "%s%s", told.text, more)
+        for news in self._story.hear(event, commands, time.monotonic()):
+            if log.isEnabledFor(level := _LEVELS[news.level]):
+                more = "".join(f"\n  | {line}" for line in news.more)
+                log.log(level, "%s%s", news.text, more)
 
 
 def configure(settings: LogSettings, environ: Mapping[str, str], stream: IO[str] = sys.stderr) -> None:

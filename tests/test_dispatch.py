@@ -9,7 +9,7 @@ import pytest
 
 from swapd.core.commands import Kill, Spawn, Terminate
 from swapd.core.engine import Endpoint, RunId
-from swapd.core.events import CatalogChanged, Closing, EngineExited, EngineReady, UnloadWished
+from swapd.core.events import CatalogChanged, Closing, EngineExited, EngineReady, Left, UnloadWished, Usage
 from swapd.core.refusal import Exit, Reason, Refused
 from swapd.core.scheduler import Scheduler
 from swapd.core.spec import Catalog, Launch, Rules, Spec, Terms
@@ -152,4 +152,65 @@ async def test_four_hundred_callers_that_cancel_at_random_leak_nothing():
     desk.post(Closing())
     async with asyncio.timeout(5):
         await desk.until(lambda view: view.quiet)
+    desk.close()
+
+
+async def test_nine_thousand_that_wait_and_a_thousand_too_many_each_get_one_outcome():
+    desk, _ = open_desk("ab", concurrency=5000, rules=Rules(queue=9_000, linger=0.0, patience=0.05))
+    outcomes = []
+
+    async def call(n):
+        try:
+            async with desk.lease("ab"[n % 2], str(n % 7)):
+                outcomes.append((n, "served"))
+        except Refused as refused:
+            outcomes.append((n, refused.refusal.reason))
+
+    async with asyncio.timeout(30):
+        await asyncio.gather(*(call(n) for n in range(10_000)))
+    assert sorted(n for n, _ in outcomes) == list(range(10_000))
+    assert sum(outcome == "served" for _, outcome in outcomes) == 9_000
+    assert sum(outcome is Reason.QUEUE_FULL for _, outcome in outcomes) == 1_000
+    desk.close()
+
+
+async def test_a_lease_on_a_ready_engine_is_had_without_a_turn_of_the_loop():
+    desk, _ = open_desk(concurrency=2)
+    turns = []
+    async with desk.lease("a"):
+        asyncio.get_running_loop().call_soon(turns.append, 1)
+        async with desk.lease("a"):
+            assert not turns
+
+
+async def test_who_leaves_tells_what_the_answer_took_also_where_the_lease_is_kept():
+    left = []
+    desk, _ = open_desk(ears=[lambda event, commands: left.append(event) if isinstance(event, Left) else None])
+    done = asyncio.Event()
+    async with desk.lease("a") as lease:
+        lease.usage = Usage(0.5, 7, 9)
+    async with desk.lease("a") as kept:
+        kept.usage = Usage(0.25)
+
+        async def until_done():
+            await done.wait()
+
+        kept.keep_until(until_done())
+    done.set()
+    async with asyncio.timeout(5):
+        await desk.until(lambda view: view.models["a"].engine.leases == 0)
+    assert [event.usage for event in left] == [Usage(0.5, 7, 9), Usage(0.25)]
+
+
+async def test_the_timer_is_not_made_anew_for_each_event(monkeypatch):
+    desk, _ = open_desk()
+    async with desk.lease("a"):
+        pass
+    made = []
+    true = asyncio.BaseEventLoop.call_at
+    monkeypatch.setattr(asyncio.BaseEventLoop, "call_at", lambda *facts: made.append(facts) or true(*facts))
+    for _ in range(20):
+        async with desk.lease("a"):
+            pass
+    assert len(made) <= 1
     desk.close()

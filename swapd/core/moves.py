@@ -26,6 +26,8 @@ LAST_DRAIN = 30.0
 class Moves:
     """One handling of one event: the book, the time, and the orders so far."""
 
+    __slots__ = ("_jitter", "book", "commands", "now")
+
     def __init__(self, book: Book, now: float, jitter: Callable[[], float]) -> None:
         self.book = book
         self.now = now
@@ -125,18 +127,28 @@ class Moves:
 
     # -- tickets ---------------------------------------------------------------------------------------
 
+    def came(self, client: str, model: str) -> None:
+        """Somebody asks for the model, and is not turned away."""
+        self.book.rested.discard(model)
+        self.book.habits.asked(client, model, self.now)
+        self.book.shares.came(client, self.now)
+
     def grant(self, waiting: Waiting, engine: Engine) -> None:
         """Give the ticket a lease on a ready engine."""
-        assert engine.up is not None
         self.book.queue.pop(waiting.ticket, granted_at=self.now)
-        engine.leases.add(waiting.ticket)
-        if waiting.ticket in engine.owed:
-            engine.owed[waiting.ticket] = self.now
-        self.book.holding[waiting.ticket] = Held(engine.run, waiting.client, self.now)
-        self.book.shares.leased(engine.run, waiting.client, self.now)
-        loaded = engine.up.load if waiting.since < engine.up.at else 0.0
-        queued = self.now - waiting.since
-        self.commands.append(Grant(waiting.ticket, engine.run, engine.up.endpoint, engine.spec, queued, loaded))
+        self.lease(waiting.ticket, waiting.client, waiting.since, engine)
+
+    def lease(self, ticket: Ticket, client: str, since: float, engine: Engine) -> None:
+        """The ticket, in no queue any more, holds the ready engine."""
+        assert engine.up is not None
+        run, now = engine.run, self.now
+        engine.leases.add(ticket)
+        if ticket in engine.owed:
+            engine.owed[ticket] = now
+        self.book.holding[ticket] = Held(run, client, now)
+        self.book.shares.leased(run, client, now)
+        loaded = engine.up.load if since < engine.up.at else 0.0
+        self.commands.append(Grant(ticket, run, engine.up.endpoint, engine.spec, now - since, loaded))
 
     def refuse(self, ticket: Ticket, refusal: Refusal) -> None:
         """Turn a ticket away, whether it waits already or not."""

@@ -123,7 +123,7 @@ class Queue:
         line = self._lines[waiting.model]
         lane = line.lanes[waiting.client]
         if granted_at is not None:
-            self._gave_up.pop((waiting.model, waiting.client), None)
+            self.forgive(waiting.model, waiting.client)
         was_head = next(iter(lane.tickets)) == ticket
         del line.tickets[ticket], lane.tickets[ticket]
         line.since -= waiting.since
@@ -140,6 +140,11 @@ class Queue:
         if not line.tickets:
             del self._lines[waiting.model]
         return waiting
+
+    def forgive(self, model: str, client: str) -> None:
+        """The client is granted a lease: what it had waited when it gave up is made good."""
+        if self._gave_up:
+            self._gave_up.pop((model, client), None)
 
     def _since(self, waiting: Waiting, lead: float) -> float:
         """Since when a new lane waits: it may go on from where its client gave up a moment ago."""

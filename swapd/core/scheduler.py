@@ -1,5 +1,7 @@
 """The one writer of the book: ``handle(event, now)`` notes the fact, expires deadlines, settles.
 
+Two facts are spared the walk of ``settle`` where it is sure to find nothing more to decide: see ``quiet``.
+
 Pure: the same events at the same times give the same orders. ``deadline()`` says when it next wants to be
 told that time has passed; ``view()`` is what outsiders see.
 """
@@ -7,9 +9,10 @@ told that time has passed; ``view()`` is what outsiders see.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import assert_never
 
-from swapd.core import policy, refit
+from swapd.core import policy, quiet, refit
 from swapd.core.book import Book, Engine, Wish
 from swapd.core.commands import Cause, Command, Note, Why
 from swapd.core.deadlines import deadlines
@@ -32,6 +35,7 @@ from swapd.core.events import (
 )
 from swapd.core.moves import LAST_DRAIN, Moves
 from swapd.core.queue import Waiting
+from swapd.core.quiet import is_quiet
 from swapd.core.refusal import Exit, Reason, Refusal
 from swapd.core.settle import settle
 from swapd.core.spec import Spec
@@ -45,14 +49,18 @@ class Scheduler:
         self.book = Book()
         self._jitter = jitter
         self._now = 0.0
+        self._quiet = False
+        self._due: float | None = None
+        self._exact = False
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """Take one fact at the monotonic second ``now``; returns the orders, in order."""
-        self._now = now
         moves = Moves(self.book, now, self._jitter)
-        self._note(event, moves)
-        self._expire(moves)
-        settle(moves)
+        if not self._spared(event, moves):
+            self._now, self._due = now, None
+            self._note(event, moves)
+            self._expire(moves)
+            settle(moves)
         return moves.commands
 
     def deadline(self) -> float | None:
@@ -60,11 +68,43 @@ class Scheduler:
 
         What is past already was looked at by the last ``handle``: telling it again would change nothing.
         """
-        return min((at for at in deadlines(self.book, self._now) if at > self._now), default=None)
+        if self._due is None or not self._exact:
+            self._look_ahead()
+        return None if self._due == inf else self._due
+
+    def due(self) -> float:
+        """What a timer may go by: never later than ``deadline()``, now and then earlier, infinity for never."""
+        return self._look_ahead() if self._due is None else self._due
 
     def view(self, now: float) -> View:
         """A frozen picture of the book."""
         return look(self.book, now)
+
+    # -- the shortcut ----------------------------------------------------------------------------------
+
+    def _spared(self, event: Event, m: Moves) -> bool:
+        """Whether the house is quiet and the event, now done with, leaves nothing to settle: see ``quiet``."""
+        if self._due is None:
+            if not is_quiet(self.book):
+                return False
+            self._look_ahead()
+        due = self._due
+        if not self._quiet or due is None or due <= m.now or (new := quiet.take(m, event)) is None:
+            return False
+        self._now, self._due, self._exact = m.now, min(due, new), False
+        return True
+
+    def _look_ahead(self) -> float:
+        """Remember whether the house is quiet, and its deadline."""
+        due, now, past = inf, self._now, False
+        for at in deadlines(self.book, now):
+            if at <= now:
+                past = True  # no bound of seconds is zero; if one were, the next event must see to it
+            elif at < due:
+                due = at
+        self._quiet = not past and is_quiet(self.book)
+        self._due, self._exact = due, True
+        return due
 
     # -- noting ----------------------------------------------------------------------------------------
 
@@ -115,9 +155,7 @@ class Scheduler:
             m.refuse(event.ticket, refusal)
             return
         spec = found[0]
-        self.book.rested.discard(spec.name)
-        self.book.habits.asked(event.client, spec.name, m.now)
-        self.book.shares.came(event.client, m.now)
+        m.came(event.client, spec.name)
         lead = policy.head_start(self.book, spec.name)
         self.book.queue.add(Waiting(event.ticket, spec.name, event.client, m.now), lead)
 

@@ -7,7 +7,6 @@ those present stands: being away earns no credit.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 
 from swapd.core.engine import RunId
@@ -17,56 +16,71 @@ REMEMBERED = 1000
 
 
 @dataclass(slots=True)
+class _Serving:
+    """What a run has served since its leases last changed: which clients, with how many leases each and in all."""
+
+    since: float
+    clients: dict[str, int] = field(default_factory=dict)
+    leases: int = 0
+
+
+@dataclass(slots=True)
 class Shares:
     """Engine-seconds by client."""
 
     used: dict[str, float] = field(default_factory=dict)
     _floor: float = 0.0
     """Where a newcomer starts: those who were there alone have used nothing that anybody else wanted."""
-    _present: Counter[str] = field(default_factory=Counter)
+    _present: dict[str, int] = field(default_factory=dict)
     """Clients that wait or are served, with how many tickets."""
-    _serving: dict[RunId, tuple[float, Counter[str]]] = field(default_factory=dict)
-    """Run -> since when it serves these, with how many leases each."""
+    _serving: dict[RunId, _Serving] = field(default_factory=dict)
 
     def came(self, client: str, now: float) -> None:
         """One more ticket of the client."""
-        if not self._present[client]:
-            least = min((self.of(other, now) for other in self._present if other != client), default=self._floor)
+        if (tickets := self._present.get(client)) is None:
+            tickets = 0
+            least = min([self.of(other, now) for other in self._present], default=self._floor)
             self.used[client] = max(self.used.pop(client, 0.0), least)
             self._forget()
-        self._present[client] += 1
+        self._present[client] = tickets + 1
 
     def went(self, client: str) -> None:
         """One ticket less."""
-        self._present[client] -= 1
-        if self._present[client] <= 0:
-            del self._present[client]
-        if not self._present:
+        tickets = self._present.pop(client, 1) - 1
+        if tickets:
+            self._present[client] = tickets
+        elif not self._present:
             self._floor = max(self._floor, self.used.get(client, 0.0))
 
     def of(self, client: str, now: float) -> float:
         """Engine-seconds that the client has used, what its leases use just now included."""
         used = self.used.get(client, 0.0)
-        for since, serving in self._serving.values():
-            if client in serving:
-                used += (now - since) * serving[client] / serving.total()
+        for serving in self._serving.values():
+            if client in serving.clients:
+                used += (now - serving.since) * serving.clients[client] / serving.leases
         return used
 
     def leased(self, run: RunId, client: str, now: float) -> None:
         """The run serves one more."""
-        serving = self._charge(run, now)
-        serving[client] += 1
+        if (serving := self._serving.get(run)) is None:
+            serving = self._serving[run] = _Serving(now)
+        else:
+            self._charge(serving, now)
+        serving.clients[client] = serving.clients.get(client, 0) + 1
+        serving.leases += 1
 
     def released(self, run: RunId, client: str, now: float) -> None:
         """The run serves one less. Nothing, if it is over."""
-        if run not in self._serving:
+        if (serving := self._serving.get(run)) is None:
             return
-        serving = self._charge(run, now)
-        serving[client] -= 1
-        if serving[client] <= 0:
-            del serving[client]
-        if not serving:
+        self._charge(serving, now)
+        serving.leases -= 1
+        if not serving.leases:
             del self._serving[run]
+        elif serving.clients[client] == 1:
+            del serving.clients[client]
+        else:
+            serving.clients[client] -= 1
 
     def loaded(self, clients: list[str], seconds: float) -> None:
         """A load is over that all these waited for."""
@@ -75,17 +89,13 @@ class Shares:
 
     def gone(self, run: RunId, now: float) -> None:
         """The run is over, whoever it served."""
-        if run in self._serving:
-            self._charge(run, now)
-            del self._serving[run]
+        if (serving := self._serving.pop(run, None)) is not None:
+            self._charge(serving, now)
 
-    def _charge(self, run: RunId, now: float) -> Counter[str]:
-        since, serving = self._serving.get(run, (now, Counter[str]()))
-        leases = serving.total()
-        for client, count in serving.items():
-            self.used[client] = self.used.get(client, 0.0) + (now - since) * count / leases
-        self._serving[run] = (now, serving)
-        return serving
+    def _charge(self, serving: _Serving, now: float) -> None:
+        seconds, serving.since = now - serving.since, now
+        for client, leases in serving.clients.items():
+            self.used[client] = self.used.get(client, 0.0) + seconds * leases / serving.leases
 
     def _forget(self) -> None:
         """Those who have been away longest stand first."""

@@ -58,7 +58,9 @@ class Stock:
     def need(self, model: str, launch: Launch) -> Need | None:
         """What was weighed for this very launch."""
         weighed = self.needs.get(model)
-        return weighed[1] if weighed is not None and weighed[0] == launch else None
+        if weighed is None or not (weighed[0] is launch or weighed[0] == launch):
+            return None
+        return weighed[1]
 
     def strangers(self, name: str) -> int:
         """Bytes of a resource that processes which are not ours hold, as far as was seen."""

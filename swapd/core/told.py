@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from swapd.core import explain, placement
 from swapd.core.commands import Cause, Command, Grant, Kill, Note, Refuse, Revoke, Spawn, Terminate, Why
@@ -47,6 +47,41 @@ class Told:
     more: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """Told of a lease. There is one for each request, so its words are only made for who reads them."""
+
+    type: ClassVar = "grant"
+    level: ClassVar = "debug"
+    more: ClassVar = ()
+    grant: Grant
+    client: str
+
+    @property
+    def text(self) -> str:
+        """As Told has it; so the others."""
+        return f"grant request {self.grant.ticket} a lease on {self.grant.run} after {self.grant.queued:.3f} s"
+
+    @property
+    def model(self) -> str:
+        """The run's."""
+        return self.grant.run.model
+
+    @property
+    def run(self) -> int:
+        """Its number."""
+        return self.grant.run.n
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """Seconds are rounded."""
+        queued, loaded = round(self.grant.queued, 3), round(self.grant.loaded, 3)
+        return {"ticket": self.grant.ticket, "client": self.client, "queued": queued, "loaded": loaded}
+
+
+News = Told | Granted
+
+
 @dataclass(slots=True)
 class Departure:
     """An engine that makes room: for which model; when it began to drain, was told to stop, was gone."""
@@ -70,8 +105,13 @@ class Story:
     """Ticket -> model, client, and since when."""
     _catalog: Catalog = field(default_factory=Catalog)
 
-    def hear(self, event: Event, commands: Sequence[Command], now: float) -> list[Told]:
+    def hear(self, event: Event, commands: Sequence[Command], now: float) -> Sequence[News]:
         """What happened, then what was decided."""
+        if not commands and isinstance(event, Left):
+            self._waiting.pop(event.ticket, None)
+            return ()
+        if len(commands) == 1 and isinstance(event, Asked) and isinstance(commands[0], Grant):
+            return (Granted(commands[0], event.client),)  # at once: there is no wait to remember
         return [
             *self._happened(event, now),
             *(told for command in commands for told in self._decided(command, now)),
@@ -158,7 +198,7 @@ class Story:
 
     # -- what was decided ------------------------------------------------------------------------------
 
-    def _decided(self, command: Command, now: float) -> Iterator[Told]:
+    def _decided(self, command: Command, now: float) -> Iterator[News]:
         match command:
             case Spawn(run, _, why, way):
                 self._began[run] = (now, why)
@@ -180,11 +220,9 @@ class Story:
                 text = f"refuse request {ticket}: {str(refusal).partition(chr(10))[0]}"
                 data = {"ticket": ticket, "client": client, "reason": refusal.reason.name.lower()}
                 yield Told("refuse", text, refusal.model, None, data)
-            case Grant(ticket, run, _, _, queued, loaded):
+            case Grant(ticket):
                 _, client, _ = self._waiting.pop(ticket, ("", "", 0.0))
-                text = f"grant request {ticket} a lease on {run} after {queued:.3f} s"
-                data = {"ticket": ticket, "client": client, "queued": round(queued, 3), "loaded": round(loaded, 3)}
-                yield Told("grant", text, run.model, run.n, data, "debug")
+                yield Granted(command, client)
 
     def _noted(self, run: RunId, why: Why, now: float) -> Told:
         if why.cause is Cause.UNSEEN:

@@ -13,15 +13,15 @@ import stat
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from swapd.core.commands import Command, Grant, Refuse, Revoke, Spawn
 from swapd.core.engine import RunId
-from swapd.core.events import Asked, CatalogChanged, EngineExited, EngineReady, Event, Left, Ticket
+from swapd.core.events import Asked, CatalogChanged, EngineExited, EngineReady, Event, Left, Ticket, Usage
 from swapd.core.spec import Catalog
-from swapd.lab.trace import SERVED, Request, header, line, load_line
+from swapd.lab.trace import NOTHING, SERVED, Answer, Request, header, line, load_line
 
 log = logging.getLogger("swapd")
 EVERY = 5.0
@@ -62,11 +62,15 @@ class Recorder:
         self._paper.close()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Open:
-    """A request that is not over: so far, and when and by which run it was granted, None while it waits."""
+    """A request that is not over. ``run`` and ``granted``: who serves it since when, None while it waits."""
 
-    request: Request
+    arrival: float
+    model: str
+    client: str
+    waited: float = 0.0
+    outcome: str = SERVED
     run: RunId | None = None
     granted: float = 0.0
 
@@ -91,14 +95,14 @@ class _Notes:
 
     def _happened(self, event: Event, now: float) -> list[bytes]:
         match event:
-            case CatalogChanged(catalog):
-                self.catalog = catalog
             case Asked(ticket, model, client):
                 known = self.catalog.resolve(model)
                 name = known[0].name if known else "unknown"  # else it is a client's word, and may be anything
-                self.open[ticket] = _Open(Request(now, name, 0.0, self._number(client)))
-            case Left(ticket):
-                return self._over(ticket, now, WITHDRAWN)
+                self.open[ticket] = _Open(now, name, self._number(client))
+            case Left(ticket, usage):
+                return self._over(ticket, now, WITHDRAWN, usage)
+            case CatalogChanged(catalog):
+                self.catalog = catalog
             case EngineReady(run) if run in self.loading:
                 return [load_line(run.model, now - self.loading.pop(run))]
             case EngineExited(run):
@@ -110,11 +114,11 @@ class _Notes:
 
     def _decided(self, command: Command, now: float) -> list[bytes]:
         match command:
+            case Grant(ticket):
+                if (each := self.open.get(ticket)) is not None:
+                    each.waited, each.run, each.granted = command.queued, command.run, now
             case Spawn(run):
                 self.loading[run] = now
-            case Grant(ticket, run, _, _, queued) if ticket in self.open:
-                request = replace(self.open[ticket].request, waited=queued)
-                self.open[ticket] = _Open(request, run, now)
             case Revoke(ticket):
                 self._spoil(CUT, [ticket] if ticket in self.open else [])
             case Refuse(ticket, refusal):
@@ -127,20 +131,24 @@ class _Notes:
         """These will leave without their answer; the first cause counts."""
         for ticket in tickets:
             each = self.open[ticket]
-            if each.request.outcome == SERVED:
-                self.open[ticket] = replace(each, request=replace(each.request, outcome=outcome))
+            if each.outcome == SERVED:
+                each.outcome = outcome
 
-    def _over(self, ticket: Ticket, now: float, outcome: str) -> list[bytes]:
+    def _over(self, ticket: Ticket, now: float, outcome: str, usage: Usage | None = None) -> list[bytes]:
         """The line of a request that ends; ``outcome`` counts if it never had a lease."""
         each = self.open.pop(ticket, None)
         if each is None:
             return []
         if each.run is None:
-            return [line(replace(each.request, waited=now - each.request.arrival, outcome=outcome))]
-        return [line(replace(each.request, service=now - each.granted))]
+            waited = now - each.arrival
+            return [line(Request(each.arrival, each.model, 0.0, each.client, waited, outcome))]
+        service, answer = now - each.granted, Answer(*usage) if usage is not None else NOTHING
+        return [line(Request(each.arrival, each.model, service, each.client, each.waited, each.outcome, answer))]
 
     def _number(self, client: str) -> str:
-        if client not in self.clients and len(self.clients) >= MOST_CLIENTS:
+        if (known := self.clients.get(client)) is not None:
+            return known
+        if len(self.clients) >= MOST_CLIENTS:
             return "others"
         return self.clients.setdefault(client, f"client-{len(self.clients) + 1}")
 

@@ -4,9 +4,10 @@ JSON, one object a line. The first is the header, ``{"swapd_trace": 1, "loads": 
 be left out); then requests, in any order, and loads as they were seen::
 
     {"arrival": 12.5, "model": "coder", "client": "agent", "waited": 0.1, "service": 4.2, "outcome": "served",
-     "first_byte": 0.3, "tokens_in": 512, "tokens_out": 80}
+     "first_byte": 0.3, "prompt": 512, "completion": 80}
     {"load": "coder", "seconds": 7.9}
 
+The last three are there where they are known; traces of old call the tokens ``tokens_in`` and ``tokens_out``.
 Seconds count from the start of the recording. A later header begins another recording in the same file (the
 daemon was restarted): its seconds go on where the one before ended.
 """
@@ -14,7 +15,7 @@ daemon was restarted): its seconds go on where the one before ended.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Annotated, Any
 
@@ -25,6 +26,8 @@ SERVED = "served"
 """The outcome of a request that got its answer; any other word is a reason why it did not."""
 KEPT = 5
 """So many of the lines that made no sense are remembered with their reason."""
+
+_encode = msgspec.json.Encoder().encode
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 """Within thirty years: a timestamp of the calendar is no second of a recording."""
@@ -42,8 +45,12 @@ class Answer:
     """What is known of the answer: seconds from the lease to the first byte, tokens read and written."""
 
     first_byte: Seconds | None = None
-    tokens_in: Count | None = None
-    tokens_out: Count | None = None
+    prompt: Count | None = None
+    completion: Count | None = None
+
+
+NOTHING = Answer()
+"""Nothing is known of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,7 @@ class Request:
     """A short opaque class of clients, never an address or a key."""
     waited: Seconds = 0.0
     outcome: Name = SERVED
-    answer: Answer = Answer()
+    answer: Answer = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +98,19 @@ def header(loads: Mapping[str, float] | None = None) -> bytes:
 
 def line(request: Request) -> bytes:
     """The request's line. What is not known of the answer is left out."""
-    told = asdict(request)
-    answer = told.pop("answer")
-    return _worded(told | {name: value for name, value in answer.items() if value is not None})
+    told: dict[str, Any] = {
+        "arrival": round(request.arrival, 6),
+        "model": request.model,
+        "service": round(request.service, 6),
+        "client": request.client,
+        "waited": round(request.waited, 6),
+        "outcome": request.outcome,
+    }
+    if (answer := request.answer) is not NOTHING:
+        first_byte = None if answer.first_byte is None else round(answer.first_byte, 6)
+        known = (("first_byte", first_byte), ("prompt", answer.prompt), ("completion", answer.completion))
+        told |= {name: value for name, value in known if value is not None}
+    return _encode(told) + b"\n"
 
 
 def load_line(model: str, seconds: float) -> bytes:
@@ -163,7 +180,7 @@ class _Reader:
             load = msgspec.convert(found, _Load)
             self.seen.setdefault(load.load, []).append(load.seconds)
             return
-        request = msgspec.convert(found | {"answer": found}, Request)
+        request = msgspec.convert(found | {"answer": _answer(found)}, Request)
         request = replace(request, arrival=self.start + request.arrival)
         self.requests.append(request)
         self.end = max(self.end, request.arrival + request.waited + request.service)
@@ -179,6 +196,12 @@ class _Reader:
             self.why.append(f"line {number}: {reason}")
 
 
+def _answer(found: dict[str, Any]) -> dict[str, Any]:
+    """What the line of a request tells of the answer, under the names of today."""
+    old = {"prompt": "tokens_in", "completion": "tokens_out"}
+    return found | {new: found[name] for new, name in old.items() if name in found and new not in found}
+
+
 def _complaint(skipped: int, why: tuple[str, ...]) -> str:
     if not skipped:
         return ""
@@ -188,8 +211,6 @@ def _complaint(skipped: int, why: tuple[str, ...]) -> str:
 
 def _worded(told: Mapping[str, Any]) -> bytes:
     return (
-        msgspec.json.encode(
-            {name: round(value, 6) if isinstance(value, float) else value for name, value in told.items()}
-        )
+        _encode({name: round(value, 6) if isinstance(value, float) else value for name, value in told.items()})
         + b"\n"
     )

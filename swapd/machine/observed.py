@@ -96,12 +96,13 @@ class Runs:
             seen.load = at - seen.start.at
 
     def granted(self, ticket: Ticket, run: RunId) -> None:
-        """Somebody holds it."""
-        self._leases[ticket] = run
+        """Somebody holds it. It matters until it has served one."""
+        if (seen := self.living.get(run)) is not None and not seen.served:
+            self._leases[ticket] = run
 
     def left(self, ticket: Ticket) -> bool:
         """A ticket is over; whether that was the first one that a run has served."""
-        run = self._leases.pop(ticket, None)
+        run = self._leases.pop(ticket, None) if self._leases else None
         seen = self.living.get(run) if run is not None else None
         if seen is None or seen.served:
             return False

@@ -38,9 +38,11 @@ class Pulse:
         """Who waits: was not granted or refused yet, and has not left. Returns whether somebody begins to."""
         if isinstance(event, Asked):
             self._waiting.add(event.ticket)
-        if isinstance(event, Left):
+        elif isinstance(event, Left):
             self._waiting.discard(event.ticket)
-        self._waiting.difference_update(c.ticket for c in commands if isinstance(c, Grant | Refuse))
+        for command in commands:
+            if isinstance(command, Grant | Refuse):
+                self._waiting.discard(command.ticket)
         return isinstance(event, Asked) and event.ticket in self._waiting
 
     def gone(self, run: RunId, planned: Cost, now: float) -> None:

@@ -74,21 +74,21 @@ class Scales:
 
     def hear(self, event: Event, commands: Sequence[Command]) -> None:
         """An ear of the desk."""
-        now = asyncio.get_running_loop().time()
         match event:
-            case CatalogChanged(catalog):
-                self._weigher.look(catalog)
             case Asked(_, model):
                 self._weigher.hurry(model)
+            case Left(ticket):
+                if self._runs.left(ticket):
+                    self._watch.now()
+            case CatalogChanged(catalog):
+                self._weigher.look(catalog)
             case EngineReady(run):
-                self._runs.ready(run, now)
+                self._runs.ready(run, _now())
                 self._watch.now()
             case EngineExited(run):
-                self._gone(run, now)
-            case Left(ticket) if self._runs.left(ticket):
-                self._watch.now()
+                self._gone(run, _now())
         for command in commands:
-            self._ordered(command, now)
+            self._ordered(command)
         if self._watch.pulse.hear(event, commands):
             self._watch.soon()
 
@@ -98,14 +98,14 @@ class Scales:
         await self._watch.aclose()
         await self._saver.aclose()
 
-    def _ordered(self, command: Command, now: float) -> None:
+    def _ordered(self, command: Command) -> None:
         match command:
-            case Spawn(run, launch):
-                need = self._weigher.need(run.model, launch)
-                self._runs.spawned(command, known=need is not None and bool(need.ways), at=now)
-                self._watch.now()
             case Grant(ticket, run):
                 self._runs.granted(ticket, run)
+            case Spawn(run, launch):
+                need = self._weigher.need(run.model, launch)
+                self._runs.spawned(command, known=need is not None and bool(need.ways), at=_now())
+                self._watch.now()
 
     def _gone(self, run: RunId, now: float) -> None:
         seen = self._runs.gone(run)
@@ -162,6 +162,10 @@ class Scales:
             log.warning("%s loaded less than was asked for: %s", run, what)
             self._post(EngineShort(run, what))
         return reported
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _tell(run: RunId, took: Cost, predicted: Cost) -> None:

@@ -18,7 +18,7 @@ from aiohttp import web
 
 from swapd.core.commands import Command
 from swapd.core.events import Event
-from swapd.core.told import Story, Told
+from swapd.core.told import News, Story
 from swapd.web.errors import BAD_REQUEST, Problem
 from swapd.web.gate import Clock
 
@@ -36,12 +36,14 @@ class Feed:
     def __init__(self, clock: Clock, kept: int = KEPT) -> None:
         self._clock = clock
         self._story = Story()
-        self._ring: deque[dict[str, Any]] = deque(maxlen=kept)
+        self._ring: deque[tuple[float, News]] = deque(maxlen=kept)
+        """What was told, and when (monotonic). It is worded when it is read: most is read by nobody."""
         self._next = 0
         self._life = secrets.token_hex(
             4
         )  # numbers begin anew with each daemon: an old one must not be taken for ours
-        self._news = asyncio.Event()
+        self._news: asyncio.Event | None = None
+        """For those who wait for some."""
         self._closed = False
         self.readers = 0
         """How many listen."""
@@ -49,10 +51,10 @@ class Feed:
     def hear(self, event: Event, commands: Sequence[Command]) -> None:
         """Keep what is told of it, and wake the readers."""
         now = time.monotonic()
-        for told in self._story.hear(event, commands, now):
-            self._ring.append(self._object(told, now))
-            self._next += 1
-        self._wake()
+        if told := self._story.hear(event, commands, now):
+            self._ring.extend([(now, news) for news in told])
+            self._next += len(told)
+            self._wake()
 
     def close(self) -> None:
         """Every reader gets what there is, and its stream ends."""
@@ -89,22 +91,23 @@ class Feed:
         """Until there is news; what to send meanwhile."""
         try:
             async with asyncio.timeout(QUIET):
+                if self._news is None:
+                    self._news = asyncio.Event()
                 await self._news.wait()
         except TimeoutError:
             return b": nothing new\n\n"
         return b""
 
     def _wake(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
+        if self._news is not None:
+            self._news.set()
+            self._news = None
 
     def _frame(self, at: int) -> bytes:
-        body = self._ring[at - (self._next - len(self._ring))]
-        return _frame(body, f"{self._life}-{at}")
-
-    def _object(self, told: Told, now: float) -> dict[str, Any]:
-        about = {"type": told.type, "at": self._clock(now, now), "model": told.model, "run": told.run}
-        return about | dict(told.data) | {"text": told.text}
+        then, news = self._ring[at - (self._next - len(self._ring))]
+        stamp = self._clock(then, time.monotonic())
+        about = {"type": news.type, "at": stamp, "model": news.model, "run": news.run}
+        return _frame(about | dict(news.data) | {"text": news.text}, f"{self._life}-{at}")
 
 
 async def stream(feed: Feed, request: web.Request) -> web.StreamResponse:

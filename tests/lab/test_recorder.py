@@ -16,7 +16,7 @@ import pytest
 
 from swapd.core.commands import Command, Spawn, Terminate
 from swapd.core.engine import Endpoint, RunId
-from swapd.core.events import Asked, CatalogChanged, EngineExited, EngineReady, Event, Left, Ticked, Ticket
+from swapd.core.events import Asked, CatalogChanged, EngineExited, EngineReady, Event, Left, Ticked, Ticket, Usage
 from swapd.core.refusal import Exit, Refused
 from swapd.core.scheduler import Scheduler
 from swapd.core.spec import Alias, Bounds, Catalog, Launch, Rules, Spec, Terms
@@ -94,6 +94,17 @@ def test_a_served_request_is_one_line_and_its_load_another(tape):
         "waited": 4.0,
         "outcome": "served",
     }
+
+
+def test_what_the_answer_took_is_written_as_far_as_it_is_known(tape):
+    tape.asks(0, 1, "a")
+    tape.asks(0, 2, "a")
+    tape.ready(4, "a")
+    tape.tell(2, Left(Ticket(1), Usage(0.25, 512, 80)))
+    tape.tell(1, Left(Ticket(2), Usage(first_byte=0.5)))
+    _, full, part = tape.lines()
+    assert (full["first_byte"], full["prompt"], full["completion"]) == (0.25, 512, 80)
+    assert part["first_byte"] == 0.5 and not {"prompt", "completion"} & part.keys()
 
 
 def test_clients_are_numbers_in_order_of_appearance_and_their_names_are_nowhere(tape):

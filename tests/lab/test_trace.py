@@ -34,9 +34,15 @@ def test_what_is_written_comes_back_by_arrival(written):
 def test_a_line_is_one_plain_object_without_what_is_not_known():
     assert line(REQUEST) == (
         b'{"arrival":12.5,"model":"coder","service":4.25,"client":"agent","waited":0.125,"outcome":"served",'
-        b'"first_byte":0.5,"tokens_in":512,"tokens_out":80}\n'
+        b'"first_byte":0.5,"prompt":512,"completion":80}\n'
     )
-    assert b"first_byte" not in line(Request(1.0, "a", 2.0)) and b"tokens" not in line(Request(1.0, "a", 2.0))
+    assert line(Request(1.0, "a", 2.0)).endswith(b'"outcome":"served"}\n')
+    assert line(Request(1.0, "a", 2.0, answer=Answer(prompt=7))).endswith(b'"outcome":"served","prompt":7}\n')
+
+
+def test_a_trace_of_old_calls_the_tokens_by_other_names():
+    old = '{"arrival": 1, "model": "a", "service": 2, "first_byte": 0.5, "tokens_in": 512, "tokens_out": 80}'
+    assert read([header(), old]).requests[0].answer == Answer(0.5, 512, 80)
 
 
 def test_model_and_seconds_are_all_that_a_request_must_tell():
@@ -77,6 +83,7 @@ GARBAGE = [
     '{"arrival": 1, "model": "", "service": 2}',
     '{"arrival": 1, "model": "a"}',
     '{"arrival": 1, "model": "a", "service": 2, "tokens_in": -3}',
+    '{"arrival": 1, "model": "a", "service": 2, "completion": -3}',
     '{"load": "a", "seconds": null}',
     '{"swapd_trace": "one"}',
     '{"swapd_trace": true}',
