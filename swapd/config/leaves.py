@@ -11,7 +11,7 @@ from swapd.config.expand import LATER
 from swapd.config.shapes import FilePath, Later, Leaf, Many, Table
 from swapd.core.need import NAME
 
-ADDRESS = frozenset({"host", "port"})
+ADDRESS = frozenset({"host", "port", "socket"})
 COMMAND = ADDRESS | {"threads", "binary", "device"}
 ARGUMENT = ADDRESS | {"threads"}
 
@@ -99,4 +99,5 @@ UrlPath = Annotated[str, Leaf(web_path, {"type": "string", "pattern": "^/"})]
 Kind = Annotated[str, Leaf(engine_kind, {"const": "llama.cpp"})]
 LogLevel = Annotated[str, _one_of("debug", "info", "warning", "error")]
 LogFormat = Annotated[str, _one_of("auto", "text", "json")]
+Listens = Annotated[str, _one_of("tcp", "unix")]
 NotYet = Annotated[Any, Later()]

@@ -8,6 +8,7 @@ from swapd.config.schema import LlamaCpp
 
 BINARY = "${binary}"
 DEVICE = "${device}"
+PORT, SOCKET = "${port}", "${socket}"
 PARALLEL = ("-np", "--parallel")
 CONTEXT = ("-c", "--ctx-size")
 
@@ -25,9 +26,9 @@ OWNED = {
 
 
 def argv(name: str, path: str, keys: LlamaCpp) -> tuple[str, ...]:
-    """The command line. ``${binary}``, ``${host}``, ``${port}``, ``${threads}``, ``${device}`` are left open."""
+    """The command line. What only the engine room can know (core.spec.PLACEHOLDERS) is left open."""
     binary = BINARY if keys.binary == "auto" else keys.binary
-    address = ("--host", "${host}", "--port", "${port}")
+    address = ("--host", SOCKET) if keys.socket == "unix" else ("--host", "${host}", "--port", PORT)
     return (binary, *address, "--alias", name, "-m", path, *_flags(keys), *keys.args)
 
 

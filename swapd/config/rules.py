@@ -18,10 +18,11 @@ def check(draft: Draft, problems: Problems, warnings: Problems) -> None:
     _has_one_origin(draft, problems)
     if draft.raw:
         _command_describes_itself(draft, problems)
-        _command_takes_its_port(draft, problems)
+        _command_takes_its_place(draft, problems)
         _binary_comes_first(draft, problems)
     else:
         _auto_is_no_device_among_others(draft, problems)
+        _place_is_the_one_chosen(draft, problems)
     _args_repeat_nothing(draft, problems)
     _variables_have_names(draft, problems)
     _pinned_has_no_ttl(draft, warnings)
@@ -51,11 +52,27 @@ def _command_describes_itself(draft: Draft, problems: Problems) -> None:
             problems.add(entry.key.place, draft.path(key), message)
 
 
-def _command_takes_its_port(draft: Draft, problems: Problems) -> None:
+def _command_takes_its_place(draft: Draft, problems: Problems) -> None:
     told = (*draft.keys.command, *draft.keys.env.values())
-    if draft.keys.command and not any("${port}" in word for word in told):
-        message = "never says '${port}': swapd chooses a free port for each start, so add '--port ${port}'"
+    port, socket = (any(name in word for word in told) for name in (llamacpp.PORT, llamacpp.SOCKET))
+    if draft.keys.command and not (port or socket):
+        message = (
+            "never says '${port}': swapd chooses a free port for each start, so add '--port ${port}', "
+            "or '--host ${socket}' if the engine can listen on a Unix socket"
+        )
         problems.add(draft.place("command"), draft.path("command"), message)
+    elif port and socket:
+        message = "says '${port}' and '${socket}': an engine listens on one of them, remove the other"
+        problems.add(draft.place("command"), draft.path("command"), message)
+
+
+def _place_is_the_one_chosen(draft: Draft, problems: Problems) -> None:
+    """Of a described model: only one of the two has a value."""
+    other = llamacpp.PORT if draft.keys.socket == "unix" else llamacpp.SOCKET
+    for key, told in (("args", draft.keys.args), ("env", draft.keys.env.values()), ("stop", draft.keys.stop)):
+        if any(other in word for word in told):
+            message = f"says '{other}', which has no value with 'socket: {draft.keys.socket}': remove one of them"
+            problems.add(draft.place(key), draft.path(key), message)
 
 
 def _binary_comes_first(draft: Draft, problems: Problems) -> None:

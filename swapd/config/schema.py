@@ -46,6 +46,7 @@ class LlamaCpp(Keys, frozen=True):
     """The keys that describe a ``llama-server``; a model with a ``command`` writes them there instead."""
 
     binary: kinds.Program = "auto"
+    socket: kinds.Listens = "tcp"
     gpu_layers: kinds.Layers | None = None
     threads: kinds.Threads | None = None
     threads_batch: kinds.Threads | None = None

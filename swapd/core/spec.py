@@ -15,7 +15,7 @@ from typing import Any
 Cost = Mapping[str, int]
 """Resource name -> amount. Memory in bytes, any other name is a plain counter."""
 
-PLACEHOLDERS = ("${binary}", "${host}", "${port}", "${threads}", "${device}")
+PLACEHOLDERS = ("${binary}", "${host}", "${port}", "${socket}", "${threads}", "${device}")
 """What a ``Launch`` leaves open until the engine room spawns it."""
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
+from fnmatch import translate
 
 MARKER = "SWAPD_RUN"
 """Names the run in the environment of its whole tree, wherever a child went."""
@@ -39,11 +40,12 @@ _DROPPED = (
     "*_proxy",
     "*_PROXY",
 )
+_is_dropped = re.compile("|".join(map(translate, _DROPPED))).match
 
 
 def scrubbed(environ: Mapping[str, str], extra: tuple[tuple[str, str], ...], marker: str) -> dict[str, str]:
     """The environment of one run: ours, scrubbed; the model's own ``env`` on top; the marker."""
-    kept = {n: v for n, v in environ.items() if not any(fnmatchcase(n, pattern) for pattern in _DROPPED)}
+    kept = {n: v for n, v in environ.items() if not _is_dropped(n)}
     kept["GGML_NO_BACKTRACE"] = "1"  # else a crash forks gdb and takes seconds
     kept["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as the driver counts: CUDA0 is then the same card to us and to it
     return kept | dict(extra) | {MARKER: marker}

@@ -131,6 +131,8 @@ class Capture:
         self._fd: int | None = fd
         self._lines = Lines()
         self.last: deque[str] = deque(maxlen=tail)
+        self.wrote = asyncio.Event()
+        """Set whenever something came; who waits for it clears it."""
         os.set_blocking(fd, False)
         asyncio.get_running_loop().add_reader(fd, self._read, fd)
 
@@ -153,6 +155,7 @@ class Capture:
             self._end()
             return False
         self._take(self._lines.feed(data))
+        self.wrote.set()
         return True
 
     def _take(self, lines: list[str]) -> None:

@@ -58,6 +58,11 @@ class Process:
         self._leader_gone = asyncio.Event()
         _on_exit(self._popen, self._leader_gone.set)
 
+    @property
+    def wrote(self) -> asyncio.Event:
+        """Set whenever it writes; who waits for it clears it."""
+        return self._capture.wrote
+
     async def wait(self) -> Exit:
         """Return when the process has ended and nothing of its tree is left."""
         await self._leader_gone.wait()

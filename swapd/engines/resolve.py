@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -48,12 +49,18 @@ def threads() -> int:
 
     llama.cpp itself ignores the quota, and with more threads than cores its speed collapses.
     """
-    usable = [psutil.cpu_count(logical=False) or psutil.cpu_count() or 1]
+    usable = [_physical_cores()]
     if hasattr(os, "sched_getaffinity"):
         usable.append(len(os.sched_getaffinity(0)))
     if (quota := _cgroup_quota()) is not None:
         usable.append(int(quota))
     return max(1, min(usable))
+
+
+@functools.cache
+def _physical_cores() -> int:
+    """Told once: the kernel is asked by some files for each core."""
+    return psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
 
 
 def share(cores: int, sharers: int) -> int:

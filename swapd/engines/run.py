@@ -20,7 +20,7 @@ from swapd.engines import stall
 from swapd.engines.environment import TALKATIVE
 from swapd.engines.listener import stranger_on
 from swapd.engines.logs import LogBook
-from swapd.engines.probe import Stranger, until_ready
+from swapd.engines.probe import Question, Stranger, until_ready
 from swapd.engines.process import CannotStart, Process
 from swapd.engines.resolve import LOOPBACK, fill, resolve
 
@@ -51,9 +51,11 @@ class Recipe:
         return self.order.launch
 
     @property
-    def port(self) -> int:
+    def endpoint(self) -> Endpoint:
         """Where the engine is to listen."""
-        return int(self.values["port"])
+        if path := self.values.get("socket"):
+            return Endpoint("localhost", 0, path)
+        return Endpoint(LOOPBACK, int(self.values["port"]))
 
     @property
     def contained(self) -> bool:
@@ -119,15 +121,15 @@ class Run:
         tasks.spawn(self.process.kill(), name=f"kill {self._recipe.run}")
 
     async def _probe(self) -> None:
-        run, port = self._recipe.run, self._recipe.port
+        run, where = self._recipe.run, self._recipe.endpoint
         path = fill([self._recipe.launch.health], self._recipe.values)[0]
         watching = tasks.spawn(self._watch_load(), name=f"watch the load of {run}")
         try:
-            await until_ready(LOOPBACK, port, path, None if self._recipe.contained else self._stranger)
+            await until_ready(Question(where, path), self.process.wrote, self._stranger())
         except Stranger as stranger:
             self._post(EngineSick(run, str(stranger)))
         else:
-            self._post(EngineReady(run, Endpoint(LOOPBACK, port)))
+            self._post(EngineReady(run, where))
         finally:
             watching.cancel()
 
@@ -139,8 +141,11 @@ class Run:
             why = f"its load got stuck: for {stall.STALL:g} s it wrote, computed and read nothing"
             self._post(EngineSick(self._recipe.run, why))
 
-    def _stranger(self) -> str | None:
-        return stranger_on(self._recipe.port, self.process.tree.members())
+    def _stranger(self) -> Callable[[], str | None] | None:
+        """Not of a container, whose server is outside of our tree; nor in our own folder of sockets."""
+        if self._recipe.contained or self._recipe.endpoint.path:
+            return None
+        return lambda: stranger_on(self._recipe.endpoint.port, self.process.tree.members())
 
     async def _stop(self, words: tuple[str, ...]) -> None:
         """The model's own ``stop`` command, then SIGTERM: the command alone may not be enough."""

@@ -13,10 +13,12 @@ from swapd.core.events import EngineExited, Event
 from swapd.core.refusal import Exit
 from swapd.engines.binaries import HOW_TO_GET_ONE
 from swapd.engines.logs import LogBook
+from swapd.engines.places import Places
 from swapd.engines.ports import NoPort, Ports
 from swapd.engines.process import CannotStart
 from swapd.engines.resolve import LOOPBACK, share, threads
 from swapd.engines.run import Recipe, Run, heading
+from swapd.engines.sockets import NoSocket, Sockets
 
 log = logging.getLogger("swapd")
 LAST_BOUND = 10.0
@@ -37,7 +39,7 @@ class Supervisor:
         self._post = post
         self._find_binary = find_binary
         self._environ = environ
-        self._ports = ports or Ports()
+        self._places = Places(ports or Ports(), Sockets(environ))
         self._runs: dict[RunId, Run] = {}
         self._watches: dict[RunId, asyncio.Task[None]] = {}
         self._books: dict[str, LogBook] = {}
@@ -84,6 +86,7 @@ class Supervisor:
             await asyncio.wait(self._watches.values(), timeout=LAST_BOUND)
         for run, living in self._runs.items():
             log.error("cannot end %s: pid %d is still there", run, living.process.pid)
+        self._places.close()
 
     def _spawn(self, order: Spawn) -> None:
         run = order.run
@@ -91,7 +94,7 @@ class Supervisor:
             recipe = self._recipe(order)
             living = self._start(recipe)
         except Exception as error:
-            if not isinstance(error, CannotStart | NoPort):
+            if not isinstance(error, CannotStart | NoPort | NoSocket):
                 log.exception("cannot start %s", run)
             self.logs(run.model).write(f"{heading(run)}{error}")
             # Not from within perform: the desk is still handling the event that led here.
@@ -102,7 +105,7 @@ class Supervisor:
             self._watches[run] = tasks.spawn(self._watch(recipe, living), name=f"watch {run}")
 
     def _recipe(self, order: Spawn) -> Recipe:
-        """Raises CannotStart, NoPort."""
+        """Raises CannotStart, NoPort, NoSocket."""
         values = {
             "host": LOOPBACK,
             "threads": str(share(threads(), order.sharers)),
@@ -112,14 +115,14 @@ class Supervisor:
             if (binary := self._find_binary()) is None:
                 raise CannotStart(f"cannot find llama-server: {HOW_TO_GET_ONE}")
             values["binary"] = binary
-        values["port"] = str(self._ports.take())
+        values |= self._places.take(order.launch)
         return Recipe(order, values, self._environ, self.logs(order.run.model))
 
     def _start(self, recipe: Recipe) -> Run:
         try:
             return Run(recipe, self._post)
         except BaseException:
-            self._ports.give_back(recipe.port)
+            self._places.give_back(recipe.endpoint)
             raise
 
     async def _watch(self, recipe: Recipe, living: Run) -> None:
@@ -128,6 +131,6 @@ class Supervisor:
         except Exception:
             log.exception("cannot tell how %s ended", recipe.run)
             end = Exit(reason=f"cannot tell how {recipe.run} ended: see the log")
-        self._ports.give_back(recipe.port)
+        self._places.give_back(recipe.endpoint)
         del self._runs[recipe.run], self._watches[recipe.run]
         self._post(EngineExited(recipe.run, end))

@@ -18,6 +18,7 @@ HEAD = ("${binary}", "--host", "${host}", "--port", "${port}", "--alias", "m", "
         ("gpu_layers: all", "-ngl 999 --threads ${threads} -np 1"),
         ("gpu_layers: auto", "--threads ${threads} -np 1"),
         ("threads: 8", "--threads 8 -np 1"),
+        ("socket: tcp", "--threads ${threads} -np 1"),
         ("threads: auto", "--threads ${threads} -np 1"),
         ("threads_batch: 4", "--threads ${threads} --threads-batch 4 -np 1"),
         ("threads_batch: auto", "--threads ${threads} -np 1"),
@@ -45,6 +46,12 @@ HEAD = ("${binary}", "--host", "${host}", "--port", "${port}", "--alias", "m", "
 )
 def test_each_key_becomes_its_flag(model, keys, flags):
     assert model(f"path: /x, {keys}").launch.argv == (*HEAD, *flags.split())
+
+
+def test_on_a_unix_socket_an_engine_takes_no_port(model):
+    argv = model("path: /x, socket: unix").launch.argv
+    assert argv[:5] == ("${binary}", "--host", "${socket}", "--alias", "m")
+    assert "--port" not in argv
 
 
 def test_a_configured_binary_comes_first(model):

@@ -10,10 +10,10 @@ from swapd.config.schema import DESCRIBED, Config, Defaults, Model
 WORKING = {
     Config: "default_model listen state_dir trace include log macros admin insecure budget scheduling limits "
     "defaults models",
-    Model: "path command binary gpu_layers threads threads_batch context batch ubatch parallel device embeddings "
-    "reranking mmproj draft lora args aliases ttl pinned preload priority concurrency unlisted description "
-    "metadata env cwd stop health start_timeout stop_grace drain timeouts retry request upstream_model needs "
-    "engine",
+    Model: "path command binary socket gpu_layers threads threads_batch context batch ubatch parallel device "
+    "embeddings reranking mmproj draft lora args aliases ttl pinned preload priority concurrency unlisted "
+    "description metadata env cwd stop health start_timeout stop_grace drain timeouts retry request "
+    "upstream_model needs engine",
 }
 REFUSED = {
     Config: "clients cors hosts trusted_proxies tls keepalive_comments pools",

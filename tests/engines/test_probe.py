@@ -5,17 +5,26 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import psutil
 import pytest
 
+from swapd.core.engine import Endpoint
 from swapd.core.events import EngineReady, EngineSick
 from swapd.core.spec import Launch
-from swapd.engines import listener
-from swapd.engines.probe import Stranger, until_ready
+from swapd.engines import listener, listening, probe
+from swapd.engines.probe import Question, Stranger, until_ready
 from tests.processes import until
+
+
+def at(port: int, path: str = "/health") -> Question:
+    """A question on loopback."""
+    return Question(Endpoint("127.0.0.1", port), path)
+
 
 OK = b"HTTP/1.1 200 OK\r\n\r\n"
 
@@ -42,7 +51,7 @@ async def answering(*answers: bytes) -> AsyncIterator[tuple[int, list[bytes]]]:
 )
 async def test_only_a_200_is_ready_and_nonsense_is_survived(early):
     async with asyncio.timeout(5), answering(early, early, OK) as (port, asked):
-        await until_ready("127.0.0.1", port, "/up?x=1", None)
+        await until_ready(at(port, "/up?x=1"), asyncio.Event(), None)
         assert asked == [b"GET /up?x=1 HTTP/1.1\r\n"] * 3
 
 
@@ -50,7 +59,7 @@ async def test_a_refused_connection_is_asked_again():
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         port = held.getsockname()[1]
-        probing = asyncio.ensure_future(until_ready("127.0.0.1", port, "/health", None))
+        probing = asyncio.ensure_future(until_ready(at(port), asyncio.Event(), None))
         await asyncio.sleep(0.02)
         assert not probing.done()
     server = await asyncio.start_server(lambda _, w: (w.write(OK), w.close()), "127.0.0.1", port)
@@ -58,14 +67,69 @@ async def test_a_refused_connection_is_asked_again():
         await probing
 
 
+async def test_what_the_engine_writes_is_reason_enough_to_look(monkeypatch):
+    """The pause itself would be longer than this test may take."""
+    monkeypatch.setattr(probe, "FIRST", 0.0)
+    monkeypatch.setattr(probe, "LATE", 1e9)
+    monkeypatch.setattr(probe, "SLOWEST", 60.0)
+    wrote = asyncio.Event()
+    async with asyncio.timeout(5), answering(b"HTTP/1.1 503 Loading\r\n\r\n", OK) as (port, asked):
+        probing = asyncio.ensure_future(until_ready(at(port), wrote, None))
+        await until(lambda: asked)
+        wrote.set()
+        await probing
+        assert len(asked) == 2
+
+
+@pytest.mark.parametrize(("age", "chatty", "most"), [(0.1, False, 100), (10, False, 800), (600, True, 9000)])
+async def test_a_load_is_looked_at_densely_at_first_and_never_hammered(age, chatty, most):
+    """Played: each pause moves the clock by as much as it would have lasted."""
+    wrote, now, gaps = asyncio.Event(), 0.0, []
+    pace = probe.Pace(wrote, lambda: now)
+    while now < age:
+        if chatty:
+            wrote.set()
+        least, longest = pace.bounds()
+        gaps.append(least if chatty else longest)
+        now += gaps[-1]
+    assert len(gaps) < most
+    assert all(gap <= max(probe.FIRST, 0.01 * sum(gaps[:n])) + 1e-9 for n, gap in enumerate(gaps))
+
+
+async def test_an_engine_on_a_unix_socket_is_asked_there(tmp_path):
+    path = str(tmp_path / "x.sock")
+    probing = asyncio.ensure_future(
+        until_ready(Question(Endpoint("localhost", 0, path), "/up"), asyncio.Event(), None)
+    )
+    server = await asyncio.start_unix_server(lambda _, w: (w.write(OK), w.close()), path)
+    async with asyncio.timeout(5), server:
+        await probing
+
+
+async def test_the_looks_go_on_while_the_owner_is_found_out_and_ready_waits_for_it():
+    release = threading.Event()
+
+    def slow() -> None:
+        assert release.wait(5)
+
+    async with asyncio.timeout(5), answering(b"HTTP/1.1 503 Loading\r\n\r\n", b"junk\r\n", OK) as (port, asked):
+        probing = asyncio.ensure_future(until_ready(at(port), asyncio.Event(), slow))
+        await until(lambda: len(asked) == 3)
+        assert not probing.done()
+        release.set()
+        await probing
+
+
 async def test_the_owner_is_asked_once_and_at_the_first_answer_of_any_kind():
     owners: Iterator[None] = iter([None])
     async with asyncio.timeout(5), answering(b"junk\r\n", OK) as (port, _):
-        await until_ready("127.0.0.1", port, "/health", lambda: next(owners))
-    async with asyncio.timeout(5), answering(b"junk\r\n") as (port, asked):
+        await until_ready(at(port), asyncio.Event(), lambda: next(owners))
+    async with asyncio.timeout(5), answering(b"junk\r\n") as (port, _):
         with pytest.raises(Stranger, match=rf"port {port} is answered by another process \(pid 7, x\)"):
-            await until_ready("127.0.0.1", port, "/health", lambda: "pid 7, x")
-        assert len(asked) == 1
+            await until_ready(at(port), asyncio.Event(), lambda: "pid 7, x")
+    async with asyncio.timeout(5), answering(OK) as (port, _):
+        with pytest.raises(Stranger):
+            await until_ready(at(port), asyncio.Event(), lambda: "pid 7, x")
 
 
 def test_a_listener_of_the_tree_is_no_stranger_and_one_of_another_tree_is():
@@ -76,16 +140,27 @@ def test_a_listener_of_the_tree_is_no_stranger_and_one_of_another_tree_is():
     assert listener.stranger_on(port, set()) is None
 
 
-def test_a_listener_that_the_kernel_hides_is_judged_by_its_user(monkeypatch, tmp_path):
-    row = "  0: 0100007F:2454 00000000:0000 {} 00000000:00000000 00:00000000 00000000 {} 0 1 1 0 100 0 0 10 0"
-    table = tmp_path / "tcp"
-    table.write_text("\n".join(["head", row.format("01", 1), row.format("0A", 4711)]))
-    assert listener._owner(0x2454, (str(tmp_path / "none"), str(table))) == 4711
-    assert listener._owner(1, (str(table),)) is None
-    monkeypatch.setattr(listener, "_owner", lambda port: 4711)
-    assert listener._by_uid(0x2454, set()) == "of user 4711"
-    monkeypatch.setattr(listener, "_owner", lambda port: os.getuid())
-    assert listener._by_uid(0x2454, set()) is None
+def test_a_listener_that_the_kernel_hides_is_judged_by_its_user(monkeypatch):
+    def told(**makers: int) -> str | None:
+        monkeypatch.setattr(listener, "listening_on", lambda port: makers)
+        return listener.stranger_on(1, set())
+
+    assert told(hidden=4711) == "of user 4711"
+    assert told(hidden=os.getuid()) is None
+    assert told() is None
+
+
+@pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::")])
+def test_netlink_and_the_tables_of_the_kernel_tell_the_same(family, host, monkeypatch):
+    with socket.create_server((host, 0), family=family) as server, socket.create_server(("127.0.0.1", 0)):
+        port = server.getsockname()[1]
+        link = str(Path(f"/proc/self/fd/{server.fileno()}").readlink())
+        with socket.create_connection((host.replace("::", "::1"), port)):
+            assert dict(listening._asked(port, family)) == {os.getuid(): int(link[8:-1])}
+            assert listening.listening_on(port) == listening.from_tables(port) == {link: os.getuid()}
+            monkeypatch.delattr(socket, "AF_NETLINK")
+            assert listening.listening_on(port) == {link: os.getuid()}
+    assert listening.from_tables(port, ("/no/such/table",)) == {}
 
 
 @pytest.mark.proc

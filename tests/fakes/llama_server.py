@@ -27,7 +27,7 @@ def options() -> argparse.Namespace:
     """The knobs; flags of the real llama-server are taken and ignored."""
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--alias", default="fake")
     parser.add_argument("-np", "--parallel", type=int, default=4)
     parser.add_argument("--load-seconds", type=float, default=0.0)
@@ -62,6 +62,19 @@ def take_lock(path: str) -> Any:
         sys.stderr.write("error: another engine is up\n")
         sys.exit(99)
     return file
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """As the real one: a host that ends in .sock is a path, where nothing may be yet and a file stays behind."""
+    if not host.endswith(".sock"):
+        return socket.create_server((host, port), backlog=512)
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        listener.bind(host)
+    except OSError:
+        quit_with(1, f"couldn't bind HTTP server socket, hostname: {host}, port: {port}")
+    listener.listen(512)
+    return listener
 
 
 def start_grandchild(own_session: bool) -> None:
@@ -133,7 +146,7 @@ def main() -> None:
         quit_with(opts.exit_code, f"error: told to exit with {opts.exit_code}")
     if opts.grandchild:
         start_grandchild(opts.grandchild_setsid)
-    listener = socket.create_server((opts.host, opts.port), backlog=512)
+    listener = listen(opts.host, opts.port)
     threading.Thread(target=accept, args=(engine, listener), daemon=True).start()
     live(engine)
     del lock

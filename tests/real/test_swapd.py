@@ -41,7 +41,7 @@ macros: {{gguf: "{tiny_models}"}}
 defaults: {{binary: "{binary}", threads: 1, context: 2048, env: {{PYTHONPATH: "{Path.cwd()}"}}}}
 models:
   alpha: {{path: "${{gguf}}/alpha.gguf", aliases: [gpt-4o], parallel: 2}}
-  beta: {{path: "${{gguf}}/beta.gguf"}}
+  beta: {{path: "${{gguf}}/beta.gguf", socket: unix}}
   embed: {{path: "${{gguf}}/embed.gguf", embeddings: true, context: 512}}
   rerank: {{path: "${{gguf}}/rerank.gguf", reranking: true, context: 512}}
 {more}""")
@@ -188,4 +188,7 @@ async def test_unload_and_sigterm_leave_nothing(serve, ask, connect):
         assert answer.status == 200
     assert await status.is_in("alpha", "cold")
     assert await status.is_in("beta", "ready")
+    socket = Path((await status.model("beta"))["endpoint"].removeprefix("unix:"))
+    assert socket.is_socket()
     assert await asyncio.to_thread(daemon.stop) == 0  # and the fixture looks for leftovers
+    assert not socket.exists()
