@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from email.utils import formatdate
 from functools import lru_cache
 from time import monotonic
@@ -41,9 +41,9 @@ _NEVER_DOWN = HOP_BY_HOP | {b"server", b"date", b"content-length", b"set-cookie"
 JSON = (b"Content-Type", b"application/json")
 
 
-def upstream_fields(fields: Iterable[Field]) -> list[Field]:
+def upstream_fields(fields: Sequence[Field]) -> list[Field]:
     """What the engine gets of the client's headers."""
-    drop = NEVER_UP | _named_by_connection(fields)
+    drop = NEVER_UP.union(_words(value for name, value in fields if name.lower() == b"connection"))
     return [(name, value) for name, value in fields if name.lower() not in drop]
 
 
@@ -52,7 +52,7 @@ def client_fields(head: Status) -> list[Field]:
 
     An engine's CORS headers echo any origin, so they stay inside.
     """
-    drop = _NEVER_DOWN | _named_by_connection(head.fields)
+    drop = _NEVER_DOWN.union(head.tokens(b"connection")) if b"connection" in head.names else _NEVER_DOWN
     return [
         (name, value)
         for name, value in head.fields
@@ -74,6 +74,5 @@ def _date(second: int) -> bytes:
     return formatdate(usegmt=True).encode()
 
 
-def _named_by_connection(fields: Iterable[Field]) -> set[bytes]:
-    values = [value for name, value in fields if name.lower() == b"connection"]
-    return {name.strip().lower() for value in values for name in value.split(b",")}
+def _words(values: Iterable[bytes]) -> Iterator[bytes]:
+    return (word.strip().lower() for value in values for word in value.split(b","))

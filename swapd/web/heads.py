@@ -15,9 +15,10 @@ LONGEST = 32768
 END = b"\r\n\r\n"
 
 Field = tuple[bytes, bytes]
-"""A header: name and value, as they came."""
+"""A header: name and value, as they came; blanks may follow the value."""
 
-_FIELDS = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n)*")
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)\r\n")
+_FIELDS = re.compile(rb"(?:%s)*" % _FIELD.pattern.replace(b"(", b"(?:"))
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n")
 _BEGINNING = b"HTTP/1."
 
@@ -33,10 +34,14 @@ class Status(NamedTuple):
     code: int
     reason: bytes
     fields: list[Field]
+    names: frozenset[bytes]
+    """Of the headers, in lower case."""
 
     def values(self, name: bytes) -> list[bytes]:
         """All values of a header; ``name`` in lower case."""
-        return [value for each, value in self.fields if each.lower() == name]
+        if name not in self.names:
+            return []
+        return [value.rstrip(b" \t") for each, value in self.fields if each.lower() == name]
 
     def tokens(self, name: bytes) -> list[bytes]:
         """The comma-separated words of a header, in lower case."""
@@ -47,11 +52,7 @@ def fields(block: bytes) -> list[Field]:
     """The headers of a block of whole lines. Raises Malformed."""
     if _FIELDS.fullmatch(block) is None:
         raise Malformed("a header line is malformed")
-    found = []
-    for line in block.split(b"\r\n")[:-1]:
-        name, _, value = line.partition(b":")
-        found.append((name, value.strip(b" \t")))
-    return found
+    return _FIELD.findall(block)
 
 
 def check_beginning(head: bytes) -> None:
@@ -67,7 +68,9 @@ def status(head: bytes) -> Status:
     line = _STATUS.match(head)
     if line is None:
         raise Malformed(f"it began with {head[:40]!r}")
-    return Status(int(line[1]), int(line[2]), line[3] or b"", fields(head[line.end() : -2]))
+    found = fields(head[line.end() : -2])
+    names = frozenset([name.lower() for name, _ in found])
+    return Status(int(line[1]), int(line[2]), line[3] or b"", found, names)
 
 
 def written(start: bytes, headers: Iterable[Field]) -> bytes:

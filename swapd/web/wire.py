@@ -74,8 +74,9 @@ class Wire(asyncio.Protocol):
 
     @property
     def failed(self) -> bool:
-        """Whether nothing can be asked any more."""
-        return self._failure is not None or bool(self._got) or self._transport.is_closing()
+        """Whether nothing more can be asked: it is broken, or not done with what was asked before."""
+        broken = self._failure is not None or self._transport.is_closing()
+        return broken or bool(self._got) or self._transport.get_write_buffer_size() > 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ready to ask."""
@@ -91,11 +92,15 @@ class Wire(asyncio.Protocol):
             self._got += data
             self._wake()
 
+    def eof_received(self) -> None:
+        """The engine has closed in good order. What it did not read of a request, it never will."""
+        self._ended = True
+        self._transport.abort()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Closed, by either side."""
         self._alarm.cancel()
         self._keeper(self)
-        self._ended = exc is None
         self._fail(Lost(str(exc or "it closed the connection"), early=not self._got))
 
     async def ask(self, request: bytes, bound: float | None) -> Status:
