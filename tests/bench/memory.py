@@ -1,0 +1,77 @@
+"""What a daemon weighs, idle and with 500 streams, and what it costs when nothing happens with ten engines up."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from tests.bench import proxies, text
+from tests.bench.proxies import Proxy
+from tests.bench.relay import Load, drive
+
+ENGINES, STREAMS = 10, 500
+SLOW = 100_000
+"""Microseconds between two events of each of the 500 streams: 5000 events a second in all."""
+SETTLE = 2.0
+"""Seconds between the start of the engines and the first look."""
+LIMITS = {
+    "idle_mib": ("RSS, idle, ten engines up", "MiB", 70.0),
+    "streams_mib": (f"RSS, most with {STREAMS} streams", "MiB", 130.0),
+    "idle_cpu": ("CPU, idle, ten engines up", "% of a core", 0.1),
+}
+"""Figure -> (words, unit, at most)."""
+
+
+def measure(pace: float = 1.0) -> dict[str, float | None]:
+    """The figures of LIMITS, and what else was seen: MiB after the streams, the streams' times in µs."""
+    with tempfile.TemporaryDirectory() as told:
+        folder = Path(told) / "swapd"
+        with proxies.swapd(folder, concurrency=2 * STREAMS, engines=ENGINES) as daemon:
+            time.sleep(SETTLE)
+            found: dict[str, float | None] = {
+                "idle_cpu": _idle(daemon, 10.0 * pace),
+                "idle_mib": _resident(daemon),
+            }
+            load = Load("paced500", STREAMS, chunks=1, every=SLOW, warm=2.0, seconds=5.0 * pace)
+            with ThreadPoolExecutor(1) as pool:
+                driven = pool.submit(drive, daemon, load)
+                found["streams_mib"] = _most(daemon, driven)
+            found["after_mib"] = _resident(daemon)
+    return found | driven.result()
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """The figures with their bounds."""
+    rows = [["memory", "", "", "bound", ""]]
+    for key, (words, unit, limit) in LIMITS.items():
+        verdict = "ok" if found[key] <= limit else "missed"
+        rows.append([words, f"{found[key]:.2f}", unit, f"≤ {limit:g}", verdict])
+    rows.append(["RSS after them", f"{found['after_mib']:.2f}", "MiB"])
+    rows += [[f"{STREAMS} streams: {key}", f"{found[key]:.0f}", "µs"] for key in ("p50", "p99")]
+    rows.append([f"{STREAMS} streams: CPU per chunk", f"{found['cpu']:.1f}", "µs"])
+    return text.columns(rows)
+
+
+def _idle(daemon: Proxy, seconds: float) -> float:
+    """Percent of a core."""
+    began, spent = time.monotonic(), daemon.cpu()
+    time.sleep(seconds)
+    return 100 * (daemon.cpu() - spent) / (time.monotonic() - began)
+
+
+def _most(daemon: Proxy, driven: Future[dict[str, float | None]]) -> float:
+    most = 0.0
+    while not driven.done():
+        most = max(most, _resident(daemon))
+        time.sleep(0.1)
+    return most
+
+
+def _resident(daemon: Proxy) -> float:
+    found = daemon.resident()
+    assert found is not None
+    return found
