@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Protocol
 
 from swapd.web import errors, framing, heads
 from swapd.web.errors import Problem
 from swapd.web.framing import Chunked, Counted, Enchunked
-from swapd.web.headers import JSON, client_fields, own_fields
-from swapd.web.heads import Field
+from swapd.web.headers import JSON, client_lines, own_lines
 from swapd.web.upstream import Answer
 from swapd.web.wire import Sink
+
+_CONNECTION = {
+    (0, False): b"",
+    (0, True): b"Connection: keep-alive\r\n",
+    (1, False): b"Connection: close\r\n",
+    (1, True): b"",
+}
+"""HTTP/1 version and whether the connection is kept -> what has to be said of it."""
 
 
 class Channel(Sink, Protocol):
@@ -35,20 +41,21 @@ class Client:
         self._minor = minor
         self._method = method
 
-    def head_of(self, answer: Answer, notes: Sequence[Field]) -> bytes:
+    def head_of(self, answer: Answer, notes: bytes) -> bytes:
         """How an engine's answer begins for it, with notes of our own; from now on it has begun."""
         if self._minor == 0:
             answer.body = framing.plain(answer.body)
-        fields = [*client_fields(answer.head), *notes, *self._framed(answer)]
-        return self._head(b"%d %s" % (answer.head.code, answer.head.reason), fields)
+        head = answer.head
+        framed = self._framed(answer)
+        return self._head(b"%d %s" % (head.code, head.reason), client_lines(head), notes, framed)
 
     def refuse(self, problem: Problem) -> None:
         """Send the whole of an answer that says no."""
         body = errors.payload(problem)
-        fields = [(name.encode(), value.encode()) for name, value in problem.headers.items()]
-        fields += [JSON, (b"Content-Length", b"%d" % len(body))]
+        more = heads.lines((name.encode(), value.encode()) for name, value in problem.headers.items())
         status = HTTPStatus(problem.form.status)
-        self.channel.write(self._head(f"{status.value} {status.phrase}".encode(), fields) + body)
+        start = f"{status.value} {status.phrase}".encode()
+        self.channel.write(self._head(start, JSON, more, _counted(len(body))) + body)
 
     def cut(self, answer: Answer, problem: Problem) -> None:
         """The answer broke off. An SSE client is told by an event, any other by a broken connection."""
@@ -61,26 +68,31 @@ class Client:
         else:
             self.channel.write(ending)
 
-    def _framed(self, answer: Answer) -> list[Field]:
-        """The headers that say where the body ends; where none can, the connection's end does."""
+    def _framed(self, answer: Answer) -> bytes:
+        """The header that says where the body ends; where none can, the connection's end does."""
         head, body = answer.head, answer.body
         if isinstance(body, Chunked | Enchunked):
-            return [(b"Transfer-Encoding", b"chunked")]
+            return b"Transfer-Encoding: chunked\r\n"
         if self._method == "HEAD":
-            return [(b"Content-Length", value) for value in head.values(b"content-length")[:1]]
+            return b"".join([b"Content-Length: %s\r\n" % value for value in head.values(b"content-length")[:1]])
         if isinstance(body, Counted):
-            return [] if head.code in (204, 304) else [(b"Content-Length", b"%d" % body.length)]
+            return b"" if head.code in (204, 304) else _counted(body.length)
         self.keep = False
-        return []
+        return b""
 
-    def _head(self, status: bytes, fields: list[Field]) -> bytes:
-        fields += own_fields(self.reason)
-        if self._minor == 1 and not self.keep:
-            fields.append((b"Connection", b"close"))
-        elif self._minor == 0 and self.keep:
-            fields.append((b"Connection", b"keep-alive"))
+    def _head(self, status: bytes, *lines: bytes) -> bytes:
         self.begun = True
-        return heads.written(b"HTTP/1.%d %s" % (self._minor, status), fields)
+        return b"HTTP/1.%d %s\r\n%s%s%s\r\n" % (
+            self._minor,
+            status,
+            b"".join(lines),
+            own_lines(self.reason),
+            _CONNECTION[self._minor, self.keep],
+        )
+
+
+def _counted(length: int) -> bytes:
+    return b"Content-Length: %d\r\n" % length
 
 
 def _is_sse(answer: Answer) -> bool:

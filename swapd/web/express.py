@@ -7,11 +7,12 @@ else: that is aiohttp's, untouched, to read, to guard and to answer. So nothing 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from swapd.web import heads
-from swapd.web.headers import JSON, NEVER_UP
-from swapd.web.heads import Field, Malformed
+from swapd.web.headers import JSON, upstream_lines
+from swapd.web.heads import ALIKE, Malformed
 
 ROUTES = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/rerank")
 ALSO = {
@@ -31,15 +32,15 @@ _TARGETS = {path.encode(): path for path in ROUTES} | {path.encode(): full for p
 _LINE = re.compile(rb"POST (/[a-z0-9/]+) HTTP/1\.1\r\n")
 _HOST = re.compile(rb"[0-9A-Za-z.:\[\]_-]{1,255}")
 _LENGTH = re.compile(rb"[0-9]{1,7}")
-_OTHERS = frozenset((b"transfer-encoding", b"expect", b"upgrade", b"content-encoding", b"te", b"trailer"))
+_SPECIAL = frozenset((b"transfer-encoding", b"expect", b"upgrade", b"content-encoding", b"te", b"trailer"))
 """Who sends one of these wants something special."""
 
 
 class Express(NamedTuple):
-    """A request: ``fields`` for the engine, ``size`` bytes in all."""
+    """A request: ``lines`` of headers for the engine, ``size`` bytes in all."""
 
     target: str
-    fields: list[Field]
+    lines: bytes
     body: bytes
     keep: bool
     size: int
@@ -65,38 +66,33 @@ def read(text: bytes, limit: int) -> Express | int | Other:
     target = _TARGETS.get(line[1]) if line is not None else None
     if line is None or target is None:
         return OTHER
-    try:
-        found = _sorted(heads.fields(text[line.end() : end + 2]))
-    except Malformed:
-        return OTHER
+    found = _sorted(text[line.end() : end + 2])
     if found is None or found[1] > min(limit, LONGEST_BODY):
         return OTHER
-    fields, length, keep = found
+    lines, length, keep = found
     size = end + 4 + length
     if len(text) < size:
         return size
-    return Express(target, fields, text[end + 4 : size], keep, size)
+    return Express(target, lines, text[end + 4 : size], keep, size)
 
 
-def _sorted(all_fields: list[Field]) -> tuple[list[Field], int, bool] | None:
+@lru_cache(maxsize=ALIKE)
+def _sorted(block: bytes) -> tuple[bytes, int, bool] | None:
     """What goes on to the engine, the body's length, whether the connection is kept. None if it is special."""
-    fields, hosts, lengths, keep = [JSON], 0, [], True
-    for field in all_fields:
-        name, value = field[0].lower(), field[1]
-        if name not in NEVER_UP:
-            if name != b"content-type":
-                fields.append(field)
-        elif name == b"host":
-            hosts += 1 if _HOST.fullmatch(value) else 2
-        elif name == b"content-length":
-            lengths.append(value)
-        elif name == b"connection":
-            word = value.lower()
-            if word not in (b"keep-alive", b"close"):
-                return None
-            keep = keep and word == b"keep-alive"
-        elif name in _OTHERS:
-            return None
-    if hosts != 1 or len(lengths) != 1 or not _LENGTH.fullmatch(lengths[0]):
+    try:
+        found = heads.fields(block)
+    except Malformed:
         return None
-    return fields, int(lengths[0]), keep
+    ours: dict[bytes, list[bytes]] = {name: [] for name in (b"host", b"content-length", b"connection")}
+    for name, value in found:
+        low = name.lower()
+        if low in _SPECIAL:
+            return None
+        if low in ours:
+            ours[low].append(value)
+    hosts, lengths, wishes = ours.values()
+    one_of_each = len(hosts) == 1 == len(lengths) and _HOST.fullmatch(hosts[0]) and _LENGTH.fullmatch(lengths[0])
+    if not one_of_each or any(wish.lower() not in (b"keep-alive", b"close") for wish in wishes):
+        return None
+    keep = b"close" not in [wish.lower() for wish in wishes]
+    return JSON + upstream_lines(found, b"content-type"), int(lengths[0]), keep

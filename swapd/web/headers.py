@@ -7,7 +7,7 @@ from email.utils import formatdate
 from functools import lru_cache
 from time import monotonic
 
-from swapd.web.heads import Field, Status
+from swapd.web.heads import ALIKE, Field, Status, lines
 
 HOP_BY_HOP = frozenset(
     (
@@ -38,40 +38,39 @@ NEVER_UP = HOP_BY_HOP | {
     b"x-conversation-id",
 }
 _NEVER_DOWN = HOP_BY_HOP | {b"server", b"date", b"content-length", b"set-cookie"}
-JSON = (b"Content-Type", b"application/json")
+JSON = b"Content-Type: application/json\r\n"
 
 
-def upstream_fields(fields: Sequence[Field]) -> list[Field]:
-    """What the engine gets of the client's headers."""
-    drop = NEVER_UP.union(_words(value for name, value in fields if name.lower() == b"connection"))
-    return [(name, value) for name, value in fields if name.lower() not in drop]
+def upstream_lines(fields: Sequence[Field], *but: bytes) -> bytes:
+    """What the engine gets of the client's headers, ``but`` some."""
+    drop = NEVER_UP.union(but, _words(value for name, value in fields if name.lower() == b"connection"))
+    return lines((name, value) for name, value in fields if name.lower() not in drop)
 
 
-def client_fields(head: Status) -> list[Field]:
+@lru_cache(maxsize=ALIKE)
+def client_lines(head: Status) -> bytes:
     """What the client gets of the engine's headers.
 
     An engine's CORS headers echo any origin, so they stay inside.
     """
     drop = _NEVER_DOWN.union(head.tokens(b"connection")) if b"connection" in head.names else _NEVER_DOWN
-    return [
+    return lines(
         (name, value)
         for name, value in head.fields
         if (low := name.lower()) not in drop and not low.startswith(b"access-control-")
-    ]
+    )
 
 
-def own_fields(reason: str) -> list[Field]:
+def own_lines(reason: str) -> bytes:
     """Ours in each answer: when, and what it waited for."""
-    fields = [(b"Date", _date(int(monotonic())))]
-    if reason:
-        fields.append((b"X-Swapd-Reason", reason.encode()))
-    return fields
+    date = _date(int(monotonic()))
+    return b"%sX-Swapd-Reason: %s\r\n" % (date, reason.encode()) if reason else date
 
 
 @lru_cache(maxsize=1)
 def _date(second: int) -> bytes:
     """Now, made anew in another second; which one does not matter."""
-    return formatdate(usegmt=True).encode()
+    return b"Date: %s\r\n" % formatdate(usegmt=True).encode()
 
 
 def _words(values: Iterable[bytes]) -> Iterator[bytes]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+from functools import lru_cache
 
 LONGEST = 32768
 """Bytes of a head; longer ones are Malformed."""
+ALIKE = 256
+"""So many heads are remembered: one client, or one engine, sends the same again and again."""
 END = b"\r\n\r\n"
 
 Field = tuple[bytes, bytes]
@@ -27,15 +29,17 @@ class Malformed(Exception):
     """What came is not HTTP/1.1, or contradicts itself."""
 
 
-class Status(NamedTuple):
-    """The head of an answer. ``minor``: of the version, 0 or 1."""
+class Status:
+    """The head of an answer. ``minor``: of the version, 0 or 1. ``names``: of its headers, in lower case."""
 
-    minor: int
-    code: int
-    reason: bytes
-    fields: list[Field]
-    names: frozenset[bytes]
-    """Of the headers, in lower case."""
+    __slots__ = ("code", "fields", "minor", "names", "reason")
+
+    def __init__(self, minor: int, code: int, reason: bytes, fields: list[Field]) -> None:
+        self.minor = minor
+        self.code = code
+        self.reason = reason
+        self.fields = fields
+        self.names = frozenset([name.lower() for name, _ in fields])
 
     def values(self, name: bytes) -> list[bytes]:
         """All values of a header; ``name`` in lower case."""
@@ -63,16 +67,15 @@ def check_beginning(head: bytes) -> None:
         raise Malformed(f"the head of its answer has more than {LONGEST} bytes")
 
 
+@lru_cache(maxsize=ALIKE)
 def status(head: bytes) -> Status:
-    """An answer's head, its blank line included. Raises Malformed."""
+    """An answer's head, its blank line included. Equal ones are read once. Raises Malformed."""
     line = _STATUS.match(head)
     if line is None:
         raise Malformed(f"it began with {head[:40]!r}")
-    found = fields(head[line.end() : -2])
-    names = frozenset([name.lower() for name, _ in found])
-    return Status(int(line[1]), int(line[2]), line[3] or b"", found, names)
+    return Status(int(line[1]), int(line[2]), line[3] or b"", fields(head[line.end() : -2]))
 
 
-def written(start: bytes, headers: Iterable[Field]) -> bytes:
-    """A head: start line, headers, blank line."""
-    return b"\r\n".join((start, *(name + b": " + value for name, value in headers), b"", b""))
+def lines(fields: Iterable[Field]) -> bytes:
+    """Headers as they are written, each with its line break."""
+    return b"".join([b"%s: %s\r\n" % field for field in fields])

@@ -16,7 +16,7 @@ from swapd.web.client import Client
 from swapd.web.errors import FIRST_BYTE_LATE, Problem, of_refusal
 from swapd.web.express import Express
 from swapd.web.gate import Config, Engines, Gate, Lease
-from swapd.web.headers import JSON, upstream_fields
+from swapd.web.headers import JSON, upstream_lines
 from swapd.web.limits import expect, off_loop, read_body
 from swapd.web.relay import REVOKED, relay
 from swapd.web.upstream import EngineBroke, FirstByteLate, Request, Upstream
@@ -49,7 +49,7 @@ class Inference:
         """The same as ``by_body``, from the express lane."""
         found = asked.peek(request.body)
         name = asked.name_of(found, {}, self._config.catalog)
-        out = Request("POST", request.target, request.fields, request.body)
+        out = Request("POST", request.target, request.lines, request.body)
         await self._answer(client, name, await self._edit(name, out), bool(found.stream))
 
     async def by_body(self, request: web.Request) -> web.StreamResponse:
@@ -59,11 +59,8 @@ class Inference:
         found = await off_loop(asked.peek, body)
         name = asked.name_of(found, request.query, self._config.catalog)
         path = express.ALSO.get(request.path, request.path)
-        fields = [
-            JSON,
-            *(each for each in upstream_fields(request.raw_headers) if each[0].lower() != b"content-type"),
-        ]
-        out = Request("POST", path + _query(request), fields, body)
+        lines = JSON + upstream_lines(request.raw_headers, b"content-type")
+        out = Request("POST", path + _query(request), lines, body)
         return await self._through(client, name, await self._edit(name, out), bool(found.stream))
 
     async def by_path(self, request: web.Request) -> web.StreamResponse:
@@ -72,7 +69,7 @@ class Inference:
         raw = request.rel_url.raw_path.partition("/upstream/")[2]
         name, path = asked.split_path(raw, self._config.catalog)
         body = await read_body(request, self._config.settings.limits.body) if request.can_read_body else None
-        out = Request(request.method, path + _query(request), upstream_fields(request.raw_headers), body)
+        out = Request(request.method, path + _query(request), upstream_lines(request.raw_headers), body)
         return await self._through(client, name, out, await off_loop(asked.wants_stream, body or b""))
 
     async def _through(self, client: Client, name: str, out: Request, streams: bool) -> web.StreamResponse:

@@ -12,7 +12,7 @@ from swapd.core.refusal import Exit, Reason, Refusal
 from swapd.web import errors, usage
 from swapd.web.client import Client
 from swapd.web.gate import Lease
-from swapd.web.heads import Field, Malformed
+from swapd.web.heads import Malformed
 from swapd.web.upstream import Answer, FirstByteLate, Request, Upstream
 from swapd.web.wire import Lost, Silent
 
@@ -66,13 +66,13 @@ async def _pour(client: Client, lease: Lease, answer: Answer, begun: float) -> N
     client.cut(answer, errors.of_refusal(Refusal(Reason.ENGINE_DIED, lease.spec.name, Exit(reason=reason))))
 
 
-def notes_on(lease: Lease) -> tuple[Field, ...]:
+def notes_on(lease: Lease) -> bytes:
     """The ``X-Swapd-*`` headers: who answered, and what the client waited for."""
-    return (
-        (b"X-Swapd-Model", lease.spec.name.encode()),
-        (b"X-Swapd-Run", b"%d" % lease.run.n),
-        (b"X-Swapd-Queued-Ms", b"%.0f" % (lease.queued * 1000)),
-        (b"X-Swapd-Load-Ms", b"%.0f" % (lease.loaded * 1000)),
+    return b"X-Swapd-Model: %s\r\nX-Swapd-Run: %d\r\nX-Swapd-Queued-Ms: %.0f\r\nX-Swapd-Load-Ms: %.0f\r\n" % (
+        lease.spec.name.encode(),
+        lease.run.n,
+        lease.queued * 1000,
+        lease.loaded * 1000,
     )
 
 

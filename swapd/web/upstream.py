@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -17,9 +18,9 @@ from swapd.core.commands import Command, Kill, Revoke, Terminate
 from swapd.core.engine import Endpoint, RunId
 from swapd.core.events import EngineExited, EngineReady, Event
 from swapd.core.spec import Timeouts
-from swapd.web import framing, heads
+from swapd.web import framing
 from swapd.web.framing import Framing
-from swapd.web.heads import Field, Malformed, Status
+from swapd.web.heads import ALIKE, Malformed, Status
 from swapd.web.wire import Lost, Silent, Sink, Source, Wire
 
 REST = 2.5
@@ -36,11 +37,11 @@ class FirstByteLate(Exception):
 
 
 class Request(NamedTuple):
-    """What is sent to an engine. ``target``: raw path and query; ``fields``: without Host and Content-Length."""
+    """What is sent to an engine. ``target``: raw path and query; ``lines``: headers, but Host and Content-Length."""
 
     method: str
     target: str
-    fields: list[Field]
+    lines: bytes
     body: bytes | None
 
 
@@ -52,7 +53,8 @@ class Line:
         self._wires: set[Wire] = set()
         self._resting: list[Wire] = []
         self._closed = False
-        self._host = b"localhost" if endpoint.path else f"{endpoint.host}:{endpoint.port}".encode()
+        host = "localhost" if endpoint.path else f"{endpoint.host}:{endpoint.port}"
+        self._host = f"Host: {host}\r\n".encode()
         self.relaying = 0
 
     async def send(self, request: Request, bounds: Timeouts) -> tuple[Wire, Status]:
@@ -125,12 +127,11 @@ class Line:
             self._resting.remove(wire)
 
     def _written(self, request: Request) -> bytes:
-        body = request.body
-        own = [(b"Host", self._host)]
-        if body is not None:
-            own.append((b"Content-Length", b"%d" % len(body)))
-        head = heads.written(f"{request.method} {request.target} HTTP/1.1".encode(), own + request.fields)
-        return head + body if body else head
+        method, target, lines, body = request
+        start = f"{method} {target} HTTP/1.1\r\n".encode() + self._host
+        if body is None:
+            return b"%s%s\r\n" % (start, lines)
+        return b"%s%sContent-Length: %d\r\n\r\n%s" % (start, lines, len(body), body)
 
 
 @dataclass(slots=True)
@@ -205,7 +206,7 @@ class Upstream:
     async def busy_slots(self, run: RunId) -> int | None:
         """How many slots llama-server says are processing; None if it does not say."""
         try:
-            answer = await self.ask(run, Request("GET", "/slots", [], None), _SLOT_BOUNDS)
+            answer = await self.ask(run, Request("GET", "/slots", b"", None), _SLOT_BOUNDS)
         except (EngineBroke, FirstByteLate):
             return None
         page = _Page()
@@ -248,6 +249,7 @@ class _Page:
         """It is never full."""
 
 
+@lru_cache(maxsize=ALIKE)
 def _stays(head: Status) -> bool:
     """Whether the engine means to keep the connection open."""
     words = head.tokens(b"connection")
