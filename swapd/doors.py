@@ -68,7 +68,8 @@ def _bind(address: Address) -> socket.socket:
     if address.path is not None:
         return _bind_unix(Path(address.path))
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol said: asyncio turns Nagle's algorithm off only where it knows that it is TCP.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:

@@ -37,7 +37,7 @@ class FirstByteLate(Exception):
 
 
 class Request(NamedTuple):
-    """What is sent to an engine. ``target``: raw path and query; ``lines``: headers, but Host and Content-Length."""
+    """What an engine is sent. ``target``: raw path and query; ``lines``: headers but Host and Content-Length."""
 
     method: str
     target: str
@@ -64,28 +64,18 @@ class Line:
         engine had closed it, and never saw the request.
         """
         bound, name = _first_byte(bounds)
-        text = self._written(request)
-        wire = self._resting.pop() if self._resting else await self._connect(bounds.connect)
-        while True:
-            try:
-                return wire, await wire.ask(text, bound)
-            except Lost as lost:
-                if not (wire.reused and lost.early) or self._closed:
-                    raise EngineBroke(str(lost)) from lost
-                wire = await self._connect(bounds.connect)
-            except Silent:
-                wire.abort()
-                raise FirstByteLate(f"no byte from the engine within {bound:g} s (timeouts.{name})") from None
-            except Malformed as error:
-                wire.abort()
-                raise EngineBroke(f"the engine does not speak HTTP: {error}") from None
-            except asyncio.CancelledError:
-                wire.abort()
-                raise
+        try:
+            return await self._ask(self._written(request), bounds.connect, bound)
+        except Silent:
+            raise FirstByteLate(f"no byte from the engine within {bound:g} s (timeouts.{name})") from None
+        except Lost as lost:
+            raise EngineBroke(str(lost)) from lost
+        except Malformed as error:
+            raise EngineBroke(f"the engine does not speak HTTP: {error}") from None
 
     def give_back(self, wire: Wire) -> None:
         """Its answer has ended, and it may be used again."""
-        if self._closed or wire.failed:
+        if self._closed or wire.spent:
             wire.abort()
         else:
             self._resting.append(wire)
@@ -96,6 +86,25 @@ class Line:
         self._closed = True
         for wire in list(self._wires):
             wire.abort()
+
+    async def _ask(self, text: bytes, connect: float | None, bound: float | None) -> tuple[Wire, Status]:
+        wire = self._rested()
+        if wire is not None:
+            try:
+                return wire, await wire.ask(text, bound)
+            except Lost as lost:
+                if not lost.early or self._closed:
+                    raise
+        wire = await self._connect(connect)
+        return wire, await wire.ask(text, bound)
+
+    def _rested(self) -> Wire | None:
+        """One that can be used once more, the youngest first."""
+        while self._resting:
+            wire = self._resting.pop()
+            if not wire.spent:
+                return wire
+        return None
 
     async def _connect(self, bound: float | None) -> Wire:
         """A fresh wire. Raises EngineBroke."""
@@ -111,15 +120,14 @@ class Line:
             raise EngineBroke(f"no connection to the engine within {bound:g} s") from error
         except OSError as error:
             raise EngineBroke(error.strerror or str(error)) from error
+        self._wires.add(wire)
         if self._closed:
             wire.abort()
             raise EngineBroke("it was told to stop")
         return wire
 
     def _made(self) -> Wire:
-        wire = Wire(asyncio.get_running_loop(), self._forget)
-        self._wires.add(wire)
-        return wire
+        return Wire(asyncio.get_running_loop(), self._forget)
 
     def _forget(self, wire: Wire) -> None:
         self._wires.discard(wire)

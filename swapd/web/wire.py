@@ -73,7 +73,7 @@ class Wire(asyncio.Protocol):
         self.resting = False
 
     @property
-    def failed(self) -> bool:
+    def spent(self) -> bool:
         """Whether nothing more can be asked: it is broken, or not done with what was asked before."""
         broken = self._failure is not None or self._transport.is_closing()
         return broken or bool(self._got) or self._transport.get_write_buffer_size() > 0
@@ -106,11 +106,19 @@ class Wire(asyncio.Protocol):
     async def ask(self, request: bytes, bound: float | None) -> Status:
         """Send a request, head and body; return when the head of its answer has come, within ``bound`` seconds.
 
-        Raises Lost, Silent, Malformed.
+        Raises Lost, Silent, Malformed; then it is closed.
         """
         self.resting = False
         self._alarm.set(bound)
         self._transport.write(request)
+        try:
+            return await self._head()
+        except BaseException:
+            self.abort()
+            raise
+
+    async def _head(self) -> Status:
+        """The head of the answer, after others that say that it will come."""
         while True:
             while (end := self._got.find(heads.END, 0, heads.LONGEST)) < 0:
                 heads.check_beginning(self._got)
@@ -151,6 +159,7 @@ class Wire(asyncio.Protocol):
                 sink.write(end)
             finally:
                 sink.attach(None)
+                self.resume()
                 self._pour = None
         return pour.first, b"".join([piece[-KEPT:] for piece in pour.last])
 
@@ -173,7 +182,7 @@ class Wire(asyncio.Protocol):
 
     def resume(self) -> None:
         """The sink is empty again."""
-        if self._pour is not None and not self._transport.is_closing():
+        if self._pour is not None and self._pour.paused and not self._transport.is_closing():
             self._pour.paused = False
             self._transport.resume_reading()
             self._alarm.set(self._pour.idle)
@@ -193,7 +202,7 @@ class Wire(asyncio.Protocol):
             self._alarm.set(pour.idle)
 
     async def _news(self) -> None:
-        """Return when something has come. Raises what made it impossible."""
+        """Return when something has happened. Raises what makes it impossible that anything still does."""
         if self._failure is not None:
             raise self._failure
         self._waiter = self._loop.create_future()
@@ -201,8 +210,6 @@ class Wire(asyncio.Protocol):
             await self._waiter
         finally:
             self._waiter = None
-        if self._failure is not None:
-            raise self._failure
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
