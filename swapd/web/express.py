@@ -25,6 +25,8 @@ ALSO = {
 }
 """Other spellings that clients use; the engine is always asked at the full one."""
 LONGEST_HEAD = 8192
+MOST_LINES = 64
+"""Of a head."""
 LONGEST_BODY = 256 << 10
 """Bytes. What is longer is read by aiohttp, piece by piece, and looked into off the loop."""
 
@@ -60,8 +62,8 @@ def read(text: bytes, limit: int) -> Express | int | Other:
     """
     end = text.find(heads.END, 0, LONGEST_HEAD)
     if end < 0:
-        may_be = len(text) < LONGEST_HEAD and text[:5] == b"POST "[: len(text)]
-        return len(text) + 1 if may_be else OTHER
+        begun_well = text[:5] == b"POST "[: len(text)] and b"\n" not in text.replace(b"\r\n", b"")
+        return len(text) + 1 if begun_well and len(text) < LONGEST_HEAD else OTHER
     line = _LINE.match(text)
     target = _TARGETS.get(line[1]) if line is not None else None
     if line is None or target is None:
@@ -82,6 +84,8 @@ def _sorted(block: bytes) -> tuple[bytes, int, bool] | None:
     try:
         found = heads.fields(block)
     except Malformed:
+        return None
+    if len(found) > MOST_LINES:
         return None
     ours: dict[bytes, list[bytes]] = {name: [] for name in (b"host", b"content-length", b"connection")}
     for name, value in found:
