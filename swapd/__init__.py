@@ -24,8 +24,8 @@ The floor plan::
 Who may import whom (a test enforces it): ``core`` imports only the standard library. ``config``,
 ``engines``, ``machine``, ``lab``, ``web``, ``dispatch`` and ``journal`` import ``core`` and ``tasks``, never each
 other; what they need sideways comes in as an argument typed by a small ``Protocol`` beside its user.
-``daemon`` is the only wiring (``doors``, ``systemd`` and ``reload`` are its tools); ``cli`` may wire rooms
-together for offline verbs (``check``, ``demo``, ``simulate``).
+``daemon`` is the only wiring (``doors``, ``systemd``, ``reload`` and ``lasting`` are its tools); ``cli`` may wire
+rooms together for offline verbs (``check``, ``demo``, ``simulate``).
 """
 
 __version__ = "0.1.0"

@@ -6,13 +6,15 @@ import asyncio
 import logging
 import random
 import signal
+import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from swapd import __version__, doors, systemd, tasks
-from swapd.config import Loaded, watch
+from swapd.config import Loaded
+from swapd.config.watch import watch
 from swapd.core.book import HOPELESS
 from swapd.core.events import CatalogChanged, Closing, Event
 from swapd.core.scheduler import Scheduler
@@ -36,6 +38,8 @@ METERS = 2.0
 """Seconds that the doors stay closed for the meters of GPUs at most: a driver may take long, or hang."""
 LISTING = 20.0
 """Seconds for an engine to say which GPUs it sees, and for their meters to be opened once more."""
+SLICE = 0.0005
+"""Seconds that the loop waits at most for a thread that computes (Python's own 5 ms would be seen in a stream)."""
 
 
 class Daemon:
@@ -199,6 +203,7 @@ def _nothing() -> None:
 
 def run_loop(coro: Coroutine[Any, Any, T]) -> T:
     """Run to the end on uvloop where there is one, else on asyncio's own loop."""
+    sys.setswitchinterval(SLICE)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(coro)
 

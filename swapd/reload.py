@@ -6,15 +6,16 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from swapd.config import Changes, Loaded, Problem, changes, load
+from swapd.config import Changes, Loaded, Problem, changes, completed, load
 from swapd.core.events import CatalogChanged, Event
 from swapd.core.settings import Settings
 from swapd.core.spec import Catalog, Cost
-from swapd.core.stock import without_reserve
 from swapd.journal import configure
+from swapd.lasting import lasting
 
 log = logging.getLogger("swapd")
 
@@ -36,8 +37,9 @@ class Current:
         """With the budget completed."""
         self.settings: Settings = loaded.settings
         self.problems: list[dict[str, Any]] = []
-        self._load = lambda: load(path, environ, find_binary)
+        self._load = partial(load, path, environ, find_binary, loaded.past)
         self._watched = _watched(loaded)
+        self._warned = {(warning.key, warning.message) for warning in loaded.warnings}
         self._written = loaded.catalog
         self._total: Cost = {}
         self._post = post
@@ -58,20 +60,35 @@ class Current:
     async def reload(self) -> dict[str, Any]:
         """Read again; one at a time. Returns what changed, or ``{"problems": [...]}``."""
         async with self._turn:
-            loaded = await asyncio.to_thread(self._load)  # a large file must not hold up any stream
+            loaded, change = await asyncio.to_thread(self._read)  # a large file must not hold up any stream
             if loaded.catalog is None or loaded.settings is None:
                 self._watched = tuple(dict.fromkeys((*self._watched, *_watched(loaded))))
                 return self._reject(loaded.problems)
             self._watched = _watched(loaded)
             self.problems = []
-            change = changes(self._written, loaded.catalog, self.settings, loaded.settings)
             if change:
                 self._apply(loaded.catalog, loaded.settings, change)
-                for warning in loaded.warnings:
-                    log.warning("config: %s", warning)
             return {"generation": self.generation} | {
                 f.name: list(getattr(change, f.name)) for f in fields(change)
             }
+
+    def _read(self) -> tuple[Loaded, Changes]:
+        """The config as it is now, and what that changes. Blocks."""
+        with lasting():
+            loaded = self._load()
+            if loaded.catalog is None or loaded.settings is None:
+                return loaded, Changes()
+            change = changes(self._written, loaded.catalog, self.settings, loaded.settings)
+            if change:
+                self._warn(loaded.warnings)
+            return loaded, change
+
+    def _warn(self, warnings: tuple[Problem, ...]) -> None:
+        """Of what was not told before: a thousand files of a disk that is gone are told once. Blocks."""
+        told, self._warned = self._warned, {(warning.key, warning.message) for warning in warnings}
+        for warning in warnings:
+            if (warning.key, warning.message) not in told:
+                log.warning("config: %s", warning)
 
     def _apply(self, catalog: Catalog, settings: Settings, change: Changes) -> None:
         """Take over all but what needs a restart: that stays in force, and is told again at each reload."""
@@ -92,14 +109,6 @@ class Current:
             log.error("config: %s", problem)
         log.error("the config has errors; the one in force stays")
         return {"problems": self.problems}
-
-
-def completed(catalog: Catalog, total: Cost) -> Catalog:
-    """With the budget of the machine, where it is to be measured; what the operator gave wins."""
-    if not catalog.measured:
-        return catalog
-    budget = {**without_reserve(total, catalog.reserve), **catalog.budget}
-    return replace(catalog, budget=budget, given=frozenset(catalog.budget))
 
 
 def _watched(loaded: Loaded) -> tuple[Path, ...]:

@@ -7,6 +7,7 @@ from importlib import import_module
 import click
 
 from swapd import __version__
+from swapd.lasting import lasting
 
 VERBS = {
     "serve": "Run the daemon.",
@@ -55,7 +56,8 @@ class Verbs(click.Group):
         name, stub, rest = super().resolve_command(ctx, args)
         if name is None or stub is None:
             return name, stub, rest
-        return name, import_module(f"swapd.cli.{ALSO.get(name, name)}").verb, rest
+        with lasting():
+            return name, import_module(f"swapd.cli.{ALSO.get(name, name)}").verb, rest
 
     def invoke(self, ctx: click.Context) -> object:
         """Ctrl-C ends quietly."""

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from swapd.cli.console import Bit, Console, stdout
-from swapd.cli.serve import read
+from swapd.cli.reading import read
 from swapd.cli.target import config_option, json_option
 from swapd.cli.weighed import Verdict, weigh
 from swapd.cli.words import age, quantity, several

@@ -1,129 +1,121 @@
-"""A small client of the admin API. Whatever goes wrong comes out as Failed, in words."""
+"""A small client of the admin API. Whatever goes wrong comes out as Failed, in words.
+
+It is made of the standard library alone: a verb that asks one question should not first load a web framework.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import codecs
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any, TypeVar
-from urllib.parse import quote
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
+from typing import Any
+from urllib.parse import quote, urlsplit
 
-import aiohttp
 import msgspec
-from yarl import URL
 
 from swapd.cli.failure import Failed
 from swapd.cli.target import Target
 
 CONNECT, QUICK = 5.0, 30.0
-"""Seconds to connect, and for answers that need no engine to start or stop."""
-T = TypeVar("T")
+"""Seconds to connect, and of silence before answers that need no engine to start or stop."""
+PIECE = 1 << 16
+"""Bytes at a time of what is followed."""
 
 
 class Admin:
     """One daemon's operator doors. ``bound`` is in seconds; None waits as long as the engines' own bounds."""
 
-    def __init__(self, target: Target, http: aiohttp.ClientSession) -> None:
+    def __init__(self, target: Target) -> None:
         self._target = target
-        self._http = http
-        self._base = "http://localhost" if is_unix(target) else target.url.rstrip("/")
 
-    async def status(self) -> dict[str, Any]:
+    def status(self) -> dict[str, Any]:
         """The status object (DESIGN 5)."""
-        return await self._ask("GET", "/admin/status", QUICK)
+        return self._ask("GET", "/admin/status", QUICK)
 
-    async def load(self, model: str, *, wait: bool = True) -> dict[str, Any]:
+    def load(self, model: str, *, wait: bool = True) -> dict[str, Any]:
         """``{"model", "state"}``: the model's own name, and ``ready``, or its state if not waited for."""
-        return await self._ask("POST", f"/admin/models/{_part(model)}/load?wait={int(wait)}", None)
+        return self._ask("POST", f"/admin/models/{_part(model)}/load?wait={int(wait)}", None)
 
-    async def unload(self, model: str) -> dict[str, Any]:
+    def unload(self, model: str) -> dict[str, Any]:
         """``{"model", "state"}``, once its engine is gone."""
-        return await self._ask("POST", f"/admin/models/{_part(model)}/unload", None)
+        return self._ask("POST", f"/admin/models/{_part(model)}/unload", None)
 
-    async def unload_all(self) -> dict[str, Any]:
+    def unload_all(self) -> dict[str, Any]:
         """``{"models", "state"}``, once every engine is gone."""
-        return await self._ask("POST", "/admin/unload", None)
+        return self._ask("POST", "/admin/unload", None)
 
-    async def reload(self) -> dict[str, Any]:
+    def reload(self) -> dict[str, Any]:
         """What changed, or ``{"problems": [...]}``."""
-        return await self._ask("POST", "/admin/reload", QUICK, expected=(200, 422))
+        return self._ask("POST", "/admin/reload", QUICK, expected=(200, 422))
 
-    async def logs(self, model: str, lines: int, *, follow: bool) -> AsyncIterator[str]:
+    def logs(self, model: str, lines: int, *, follow: bool) -> Iterator[str]:
         """The text of the model's log, in pieces as they come."""
-        path = f"/admin/logs/{_part(model)}?tail={lines}&follow={int(follow)}"
-        async with self._open("GET", path, None) as answer:
-            if answer.status != 200:
-                raise _refused(self._target, answer, await answer.read())
-            async for piece in _texts(answer):
-                yield piece
+        return self._follow(f"/admin/logs/{_part(model)}?tail={lines}&follow={int(follow)}")
 
-    async def explain(self, model: str) -> dict[str, Any]:
+    def explain(self, model: str) -> dict[str, Any]:
         """Why the model is, or is not, up."""
-        return await self._ask("GET", f"/admin/explain/{_part(model)}", QUICK)
+        return self._ask("GET", f"/admin/explain/{_part(model)}", QUICK)
 
-    async def events(self, tail: int, *, follow: bool) -> AsyncIterator[dict[str, Any]]:
+    def events(self, tail: int, *, follow: bool) -> Iterator[dict[str, Any]]:
         """What happens, one object each, the last ``tail`` before now first; to the daemon's end if followed."""
-        async with self._open("GET", f"/admin/events?tail={tail}&follow={int(follow)}", None) as answer:
-            if answer.status != 200:
-                raise _refused(self._target, answer, await answer.read())
-            rest = ""
-            async for piece in _texts(answer):
-                *lines, rest = (rest + piece).split("\n")
-                for line in lines:
-                    if line.startswith("data: "):  # our own daemon's: one line of data an event
-                        yield msgspec.json.decode(line[6:], type=dict[str, Any])
+        rest = ""
+        for piece in self._follow(f"/admin/events?tail={tail}&follow={int(follow)}"):
+            *lines, rest = (rest + piece).split("\n")
+            for line in lines:
+                if line.startswith("data: "):  # our own daemon's: one line of data an event
+                    yield self._understood(line[6:])
 
-    async def _ask(
+    def _follow(self, path: str) -> Iterator[str]:
+        with self._open("GET", path, None) as answer:
+            if answer.status != 200:
+                raise _refused(self._target, answer, answer.read())
+            yield from _texts(answer)
+
+    def _ask(
         self, method: str, path: str, bound: float | None, expected: tuple[int, ...] = (200, 202)
     ) -> dict[str, Any]:
-        async with self._open(method, path, bound) as answer:
-            body = await answer.read()
-            if answer.status not in expected or answer.content_type != "application/json":
+        with self._open(method, path, bound) as answer:
+            body = answer.read()
+            if answer.status not in expected or answer.headers.get_content_type() != "application/json":
                 raise _refused(self._target, answer, body)
-            return msgspec.json.decode(body, type=dict[str, Any])
+            return self._understood(body)
 
-    @asynccontextmanager
-    async def _open(self, method: str, path: str, bound: float | None) -> AsyncIterator[aiohttp.ClientResponse]:
-        url, timeout = self._base + path, aiohttp.ClientTimeout(total=bound, sock_connect=CONNECT)
+    def _understood(self, data: bytes | str) -> dict[str, Any]:
         try:
-            async with self._http.request(method, URL(url, encoded=True), timeout=timeout) as answer:
-                yield answer
-        except aiohttp.ClientConnectorError as error:
-            raise _unreachable(self._target, _reason(error.os_error)) from None
-        except TimeoutError:
-            raise _unreachable(self._target, f"no answer within {bound or CONNECT:g} s") from None
-        except (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError):
-            text = f"cannot hear swapd at {self._target.url} any longer: it closed the connection"
-            raise Failed(text) from None
+            return msgspec.json.decode(data, type=dict[str, Any])
         except msgspec.DecodeError as error:
             raise Failed(f"cannot understand swapd at {self._target.url}: {error}") from None
-        except ValueError:  # what aiohttp and yarl make of a bad URL
-            text = f"cannot reach swapd at {self._target.url}: that is no URL; write it like http://host:port"
-            raise Failed(text) from None
-        except aiohttp.ClientError as error:
-            raise Failed(f"cannot talk to swapd at {self._target.url}: {error}") from None
+
+    @contextmanager
+    def _open(self, method: str, path: str, bound: float | None) -> Iterator[HTTPResponse]:
+        connection, prefix = _connect(self._target)
+        headers = {"Authorization": f"Bearer {self._target.key}".encode()} if self._target.key else {}
+        try:
+            connection.sock.settimeout(bound)
+            connection.request(method, prefix + path, headers=headers)
+            yield connection.getresponse()
+        except TimeoutError:
+            raise _unreachable(self._target, f"no answer within {bound:g} s") from None
+        except (HTTPException, OSError) as error:
+            raise _broken(self._target, error) from None
+        finally:
+            connection.close()
 
 
-def talk(target: Target, what: Callable[[Admin], Awaitable[T]]) -> T:
-    """Open a connection, do ``what`` with it, close it."""
+class _Unix(HTTPConnection):
+    """Over a Unix socket."""
 
-    async def session() -> T:
-        path = target.url.removeprefix("unix:").removeprefix("//")
-        connector = aiohttp.UnixConnector(path) if is_unix(target) else aiohttp.TCPConnector()
-        headers = {"Authorization": f"Bearer {target.key}"} if target.key else {}
-        async with aiohttp.ClientSession(
-            connector=connector, headers=headers, timeout=aiohttp.ClientTimeout(total=None)
-        ) as http:
-            return await what(Admin(target, http))
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=CONNECT)
+        self._path = path
 
-    return asyncio.run(session())
-
-
-def is_unix(target: Target) -> bool:
-    """Whether the target is a Unix socket."""
-    return target.url.startswith("unix:")
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(CONNECT)
+        self.sock.connect(self._path)
 
 
 def message_of(body: bytes) -> str | None:
@@ -134,11 +126,40 @@ def message_of(body: bytes) -> str | None:
         return None
 
 
-async def _texts(answer: aiohttp.ClientResponse) -> AsyncIterator[str]:
-    # By chunks: a line may be longer than any buffer, and a character may be cut by the end of a chunk.
+def _connect(target: Target) -> tuple[HTTPConnection, str]:
+    """An open connection, and what every path begins with. Raises Failed."""
+    connection: HTTPConnection
+    if target.url.startswith("unix:"):
+        connection, prefix = _Unix(target.url.removeprefix("unix:").removeprefix("//")), ""
+    else:
+        connection, prefix = _over_tcp(target)
+    try:
+        connection.connect()
+    except TimeoutError:
+        raise _unreachable(target, f"no answer within {CONNECT:g} s") from None
+    except UnicodeError:  # the name of no host
+        raise _no_url(target) from None
+    except OSError as error:
+        raise _unreachable(target, _reason(error)) from None
+    return connection, prefix
+
+
+def _over_tcp(target: Target) -> tuple[HTTPConnection, str]:
+    try:
+        url = urlsplit(target.url)
+        kind = {"http": HTTPConnection, "https": HTTPSConnection}[url.scheme]
+        if not url.hostname:
+            raise _no_url(target)
+        return kind(url.hostname, url.port, timeout=CONNECT), url.path.rstrip("/")
+    except (ValueError, KeyError, HTTPException):
+        raise _no_url(target) from None
+
+
+def _texts(answer: HTTPResponse) -> Iterator[str]:
+    # By pieces: a line may be longer than any buffer, and a character may be cut by the end of a piece.
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    async for chunk in answer.content.iter_any():
-        yield decoder.decode(chunk)
+    while piece := answer.read1(PIECE):
+        yield decoder.decode(piece)
     yield decoder.decode(b"", final=True)
 
 
@@ -146,10 +167,10 @@ def _part(name: str) -> str:
     return quote(name, safe="")
 
 
-def _refused(target: Target, answer: aiohttp.ClientResponse, body: bytes) -> Failed:
+def _refused(target: Target, answer: HTTPResponse, body: bytes) -> Failed:
     message = message_of(body)
     if message is None:
-        kind = f"HTTP {answer.status}, {answer.content_type}"
+        kind = f"HTTP {answer.status}, {answer.headers.get_content_type()}"
         return Failed(f"cannot understand the answer of {target.url} ({kind}): is this a swapd?")
     if answer.status == 401:
         return Failed(f"{message}\nGive it as $SWAPD_ADMIN_KEY, or point -c to the daemon's config.")
@@ -161,6 +182,17 @@ def _unreachable(target: Target, reason: str) -> Failed:
     return Failed(f"{text}\n({target.doubt})" if target.doubt else text)
 
 
+def _no_url(target: Target) -> Failed:
+    return Failed(f"cannot reach swapd at {target.url}: that is no URL; write it like http://host:port")
+
+
+def _broken(target: Target, error: Exception) -> Failed:
+    """The connection was there, and something became of it. Not all that is no HTTP says so in words."""
+    if isinstance(error, OSError | IncompleteRead):
+        return Failed(f"cannot hear swapd at {target.url} any longer: it closed the connection")
+    return Failed(f"cannot talk to swapd at {target.url}: {error or type(error).__name__}")
+
+
 def _reason(error: OSError) -> str:
-    """``connection refused``: asyncio's own text repeats the address."""
-    return os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
+    """``connection refused``."""
+    return os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error.strerror or error)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from swapd.cli.client import Admin, talk
+from swapd.cli.client import Admin
 from swapd.cli.console import Bit, Console, stdout
 from swapd.cli.target import Target, talks_to_daemon
 
@@ -36,16 +36,12 @@ WIDTH = len("weighed")
 @talks_to_daemon
 def verb(target: Target, follow: bool, lines: int, as_json: bool) -> None:
     """Show what happens and is decided: loads, swaps and what they cost, refusals, and why."""
-
-    async def show(admin: Admin) -> None:
-        console = stdout()
-        async for event in admin.events(lines, follow=follow):
-            if as_json:
-                console.text(json.dumps(event, ensure_ascii=False) + "\n")
-            else:
-                tell(console, event)
-
-    talk(target, show)
+    console = stdout()
+    for event in Admin(target).events(lines, follow=follow):
+        if as_json:
+            console.text(json.dumps(event, ensure_ascii=False) + "\n")
+        else:
+            tell(console, event)
 
 
 def tell(console: Console, event: dict[str, Any]) -> None:

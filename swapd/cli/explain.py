@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from swapd.cli.client import talk
+from swapd.cli.client import Admin
 from swapd.cli.console import Bit, Console, Table, stdout
 from swapd.cli.status import COLOURS, amounts
 from swapd.cli.target import Target, json_option, talks_to_daemon
@@ -24,7 +24,7 @@ NUMBERS = frozenset({"PLACE", "WAITED", "SERVED IN ABOUT"})
 @json_option
 def verb(target: Target, model: str, as_json: bool) -> None:
     """Say why MODEL is, or is not, up: what it waits for, what it needs, who waits, and until when."""
-    found = talk(target, lambda admin: admin.explain(model))
+    found = Admin(target).explain(model)
     if as_json:
         stdout().json(found)
     else:

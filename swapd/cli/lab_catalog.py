@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from swapd.cli.weighed import Verdict
 from swapd.cli.words import quantity
+from swapd.config import completed
 from swapd.core.need import RAM, is_memory
 from swapd.core.spec import Catalog, Cost, Spec
-from swapd.reload import completed
 
 Weigh = Callable[[Catalog], Mapping[str, Verdict]]
 """``cli.weighed.weigh``, with the ledger of the config."""

@@ -6,7 +6,7 @@ import time
 
 import click
 
-from swapd.cli.client import talk
+from swapd.cli.client import Admin
 from swapd.cli.console import stderr, stdout
 from swapd.cli.target import Target, talks_to_daemon
 from swapd.cli.words import seconds
@@ -20,7 +20,7 @@ def verb(target: Target, model: str, no_wait: bool) -> None:
     """Bring MODEL up, whatever failed before, and wait until it is ready."""
     began = time.monotonic()
     with stderr().busy(f"loading {model}"):
-        answer = talk(target, lambda admin: admin.load(model, wait=not no_wait))
+        answer = Admin(target).load(model, wait=not no_wait)
     if no_wait:
         stdout().line(f"{answer['model']} is {answer['state']}")
     else:

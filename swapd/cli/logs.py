@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from swapd.cli.client import Admin, talk
+from swapd.cli.client import Admin
 from swapd.cli.console import stdout
 from swapd.cli.target import Target, talks_to_daemon
 
@@ -16,9 +16,5 @@ from swapd.cli.target import Target, talks_to_daemon
 @talks_to_daemon
 def verb(target: Target, model: str, follow: bool, lines: int) -> None:
     """Print the last lines that MODEL's engines wrote."""
-
-    async def show(admin: Admin) -> None:
-        async for text in admin.logs(model, lines, follow=follow):
-            stdout().text(text)
-
-    talk(target, show)
+    for text in Admin(target).logs(model, lines, follow=follow):
+        stdout().text(text)

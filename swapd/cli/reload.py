@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from swapd.cli.client import Admin, talk
+from swapd.cli.client import Admin
 from swapd.cli.console import Bit, Console, stdout
 from swapd.cli.failure import Failed
 from swapd.cli.target import Target, json_option, talks_to_daemon
@@ -30,7 +30,7 @@ def verb(target: Target, as_json: bool) -> None:
 
     A config with problems changes nothing: they are printed, and the exit code is 1.
     """
-    outcome = talk(target, Admin.reload)
+    outcome = Admin(target).reload()
     if as_json:
         stdout().json(outcome)
     elif "problems" not in outcome:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from pathlib import Path
 
 import click
 
 from swapd.cli.failure import BadConfig
+from swapd.cli.reading import read
 from swapd.cli.target import config_option
-from swapd.config import ConfigNotFound, Loaded, find_config, load
 from swapd.daemon import Daemon, run_loop
-from swapd.engines.binaries import find_binary
 from swapd.journal import configure
 
 
@@ -37,12 +35,3 @@ def verb(ctx: click.Context, config: str | None) -> None:
         return await Daemon(path, os.environ, loaded).run()
 
     ctx.exit(run_loop(serve()))
-
-
-def read(config: str | None) -> tuple[Path, Loaded]:
-    """Find and load the config. Raises BadConfig if there is none."""
-    try:
-        path = find_config(config, os.environ, Path.cwd())
-    except ConfigNotFound as error:
-        raise BadConfig(str(error)) from None
-    return path, load(path, os.environ, lambda: find_binary(os.environ))

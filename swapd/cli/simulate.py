@@ -15,7 +15,7 @@ from swapd.cli.console import Bit, Console, Line, Table, spin, stderr, stdout
 from swapd.cli.failure import BadConfig
 from swapd.cli.lab_catalog import weighed
 from swapd.cli.lab_play import Failures, play
-from swapd.cli.serve import read
+from swapd.cli.reading import read
 from swapd.cli.target import json_option
 from swapd.cli.weighed import weigh
 from swapd.cli.words import several

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from swapd.cli.client import Admin, talk
+from swapd.cli.client import Admin
 from swapd.cli.console import Bit, Console, Table, stdout
 from swapd.cli.target import Target, json_option, talks_to_daemon
 from swapd.cli.words import age, age_of
@@ -39,7 +39,7 @@ def verb(target: Target, as_json: bool) -> None:
     SINCE is the age of the state, IDLE the time without a request, MEMORY what is held of what is reckoned: of the
     GPU that the model takes most of, or of RAM where it takes none.
     """
-    status = talk(target, Admin.status)
+    status = Admin(target).status()
     if as_json:
         stdout().json(status)
     else:

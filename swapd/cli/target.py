@@ -12,7 +12,6 @@ from typing import Any
 import click
 
 from swapd.cli.failure import BadConfig
-from swapd.config import ConfigNotFound, find_config, load
 from swapd.core.settings import Address
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -60,6 +59,9 @@ def find_target(config: str | None, url: str | None, environ: Mapping[str, str])
     key = environ.get("SWAPD_ADMIN_KEY") or None
     if url is not None:
         return Target(url if "://" in url or url.startswith("unix:") else f"http://{url}", key)
+    # Who gives the address need not wait for the room that reads configs.
+    from swapd.config import ConfigNotFound, find_config, load  # noqa: PLC0415
+
     default = f"http://{Address()}"
     try:
         path = find_config(config, environ, Path.cwd())

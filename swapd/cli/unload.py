@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from swapd.cli.client import talk
+from swapd.cli.client import Admin
 from swapd.cli.console import stderr, stdout
 from swapd.cli.target import Target, talks_to_daemon
 
@@ -21,8 +21,6 @@ def verb(target: Target, model: str | None, everything: bool) -> None:
     if (model is None) == (not everything):
         raise click.UsageError("give a MODEL, or --all")
     with stderr().busy(f"unloading {model or 'every model'}"):
-        if model is not None:
-            answer = talk(target, lambda admin: admin.unload(model))
-        else:
-            answer = talk(target, lambda admin: admin.unload_all())
+        admin = Admin(target)
+        answer = admin.unload_all() if model is None else admin.unload(model)
     stdout().line(f"{answer['model'] if model else 'every model'} is {answer['state']}")

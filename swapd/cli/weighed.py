@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from swapd.config import completed
 from swapd.core import placement
 from swapd.core.events import CatalogChanged, Weighed
 from swapd.core.need import RAM, Need, Source, is_memory
@@ -15,7 +16,6 @@ from swapd.engines.binaries import find_binary
 from swapd.machine.ledger import Ledger
 from swapd.machine.opening import opened
 from swapd.machine.weighing import Weighing
-from swapd.reload import completed
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ The walk is visible: ``read`` (YAML with line numbers) -> ``expand`` (macros, en
 ``changes`` compares two catalogs, ``watch`` says when to read again. May import ``core`` and ``tasks``.
 """
 
+from swapd.config.budget import completed
 from swapd.config.changes import Changes, changes
 from swapd.config.find import ConfigNotFound, find_config
 from swapd.config.load import Loaded, load
 from swapd.config.problems import Problem
-from swapd.config.watch import watch
 
 __all__ = [
     "Changes",
@@ -16,7 +16,7 @@ __all__ = [
     "Loaded",
     "Problem",
     "changes",
+    "completed",
     "find_config",
     "load",
-    "watch",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from swapd.config import schema
 from swapd.config.drafts import Draft
@@ -11,7 +12,16 @@ from swapd.config.memory import RESERVE, is_memory, spelling
 from swapd.config.problems import Place, Problems, did_you_mean
 from swapd.config.tree import Map
 from swapd.config.units import sized
-from swapd.core.spec import Cost, Spec
+from swapd.core.spec import Catalog, Cost, Spec
+from swapd.core.stock import without_reserve
+
+
+def completed(catalog: Catalog, total: Cost) -> Catalog:
+    """With the budget of the machine, where it is to be measured; what the operator gave wins."""
+    if not catalog.measured:
+        return catalog
+    budget = {**without_reserve(total, catalog.reserve), **catalog.budget}
+    return replace(catalog, budget=budget, given=frozenset(catalog.budget))
 
 
 class Budget:

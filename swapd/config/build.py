@@ -7,11 +7,13 @@ else can still be checked.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from swapd.config import llamacpp, schema
 from swapd.config.budget import Budget
 from swapd.config.drafts import Draft
 from swapd.config.names import aliases, check_default, edits
+from swapd.config.past import Answers
 from swapd.config.problems import Problems
 from swapd.config.rules import check
 from swapd.config.tree import Map
@@ -34,14 +36,20 @@ _RAW_CONCURRENCY = 4
 
 
 def build(
-    top: Map, config: schema.Config, models: Sequence[Draft], problems: Problems, warnings: Problems
+    top: Map,
+    config: schema.Config,
+    models: Sequence[Draft],
+    problems: Problems,
+    warnings: Problems,
+    past: Answers[Spec],
 ) -> Catalog:
     """The catalog. It may be used only if ``problems`` stayed empty."""
     budget = Budget(top, config, problems)
     specs: dict[str, Spec] = {}
     for draft in models:
         check(draft, problems, warnings)
-        specs[draft.name] = spec(draft, budget.cost(draft))
+        cost = budget.cost(draft)
+        specs[draft.name] = past.ask(draft.name, (draft.keys, draft.raw, cost), partial(spec, draft, cost))
     budget.check_fit(models, specs, warnings)
     known = aliases(models, problems)
     check_default(top, config.default_model, [*specs, *known], problems)

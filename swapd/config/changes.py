@@ -41,8 +41,9 @@ class Changes:
 def changes(old: Catalog, new: Catalog, old_settings: Settings, new_settings: Settings) -> Changes:
     """Compare two configs."""
     stayed = old.models.keys() & new.models.keys()
-    relaunched = {name for name in stayed if old.models[name].launch != new.models[name].launch}
-    retuned = {name for name in stayed if old.models[name].terms != new.models[name].terms}
+    touched = [name for name in stayed if old.models[name] is not new.models[name]]
+    relaunched = {name for name in touched if old.models[name].launch != new.models[name].launch}
+    retuned = {name for name in touched if old.models[name].terms != new.models[name].terms}
     retuned |= _renamed(old, new) & stayed
     edited = _edited(old, new, old_settings, new_settings)
     return Changes(
@@ -57,16 +58,14 @@ def changes(old: Catalog, new: Catalog, old_settings: Settings, new_settings: Se
 
 def _renamed(old: Catalog, new: Catalog) -> set[str]:
     """The models that gained, lost or changed an alias."""
-
-    def aliases(catalog: Catalog) -> set[tuple[str, str]]:
-        return {(alias.name, alias.model) for alias in catalog.aliases.values()}
+    if old.aliases == new.aliases:
+        return set()
 
     def edited(alias: Alias) -> bool:
-        before = old.aliases.get(alias.name)
-        return before is not None and before != alias
+        return old.aliases.get(alias.name) != alias or new.aliases.get(alias.name) != alias
 
-    names = {model for _, model in aliases(old) ^ aliases(new)}
-    return names | {alias.model for alias in new.aliases.values() if edited(alias)}
+    both = (*old.aliases.values(), *new.aliases.values())
+    return {alias.model for alias in both if edited(alias)}
 
 
 def _given(catalog: Catalog) -> tuple[Cost, int | None, bool]:

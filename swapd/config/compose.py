@@ -34,9 +34,15 @@ def compose(text: str, file: str, problems: Problems) -> Node:
 
     Raises Unreadable where reading cannot go on.
     """
+    return parse(text, file, problems).root
+
+
+def parse(text: str, file: str, problems: Problems) -> Composed:
+    """The same, with what else is known of it. Raises Unreadable."""
     loader = _Loader(text)
+    composer = _Composer(file, problems)
     try:
-        return _Composer(file, problems).run(loader)
+        return Composed(composer.run(loader), composer.nodes, bool(composer.anchors))
     except yaml.MarkedYAMLError as error:
         raise _syntax(error, text, file) from None
     finally:
@@ -58,6 +64,15 @@ def _syntax(error: yaml.MarkedYAMLError, text: str, file: str) -> Unreadable:
     elif "${" in line:
         message += '; within {...} or [...] a value that holds ${...} needs quotes: "${...}"'
     return Unreadable(Place(file, mark.line + 1, mark.column + 1), message)
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A document: its tree, how many nodes were counted, whether any of them has an anchor."""
+
+    root: Node
+    nodes: int
+    anchored: bool
 
 
 @dataclass(slots=True)
@@ -89,19 +104,20 @@ class _Composer:
         return self.root
 
     def _take(self, event: Any) -> None:
-        place = Place(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
-        match event:
-            case yaml.ScalarEvent():
+        mark = event.start_mark
+        place = Place(self.file, mark.line + 1, mark.column + 1)
+        match type(event):  # the type itself is compared: there are tens of thousands of events
+            case yaml.ScalarEvent:
                 self._scalar(event, place)
-            case yaml.MappingStartEvent():
+            case yaml.MappingStartEvent:
                 self._begin(event, Map(place))
-            case yaml.SequenceStartEvent():
+            case yaml.SequenceStartEvent:
                 self._begin(event, Seq(place))
-            case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
+            case yaml.MappingEndEvent | yaml.SequenceEndEvent:
                 self._end()
-            case yaml.AliasEvent():
+            case yaml.AliasEvent:
                 self._put(self._known(str(event.anchor), place))
-            case yaml.DocumentStartEvent() if self.root is not None:
+            case yaml.DocumentStartEvent if self.root is not None:
                 raise Unreadable(place, "a second document begins here: one file holds one, remove the '---'")
 
     def _scalar(self, event: Any, place: Place) -> None:

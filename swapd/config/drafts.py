@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from swapd.config import shapes
+from swapd.config.past import Answers, content
 from swapd.config.problems import Place, Problems
 from swapd.config.schema import DESCRIBED, Defaults, Model
 from swapd.config.tree import Entry, Map, Node, Scalar, kind
@@ -43,11 +45,20 @@ class Draft:
         return self.named if entry is None else entry.value.place
 
 
-def drafts(models: Mapping[str, Entry], defaults: Node | None, home: str, problems: Problems) -> list[Draft]:
+def drafts(
+    models: Mapping[str, Entry], defaults: Node | None, home: str, problems: Problems, past: Answers[Model]
+) -> list[Draft]:
     """Read all models. Problems of the defaults are told once, at their own place."""
     below = _defaults(defaults, home, problems)
-    found = [_draft(name, entry, below, home, problems) for name, entry in models.items()]
-    return [draft for draft in found if draft is not None]
+    shared = (below and content(below), home)
+    found = []
+    for name, entry in models.items():
+        if (given := _mapping(name, entry.value, problems)) is not None:
+            tree = given if below is None else _laid_over(below, given)
+            walk = partial(Walk(problems, home, name).section, Model, tree, f"models.{name}")
+            keys = past.ask(name, (shared, given.place.file, content(given)), walk)
+            found.append(Draft(name, entry.key.place, given, tree, keys))
+    return found
 
 
 def _defaults(node: Node | None, home: str, problems: Problems) -> Map | None:
@@ -65,17 +76,14 @@ def _defaults(node: Node | None, home: str, problems: Problems) -> Map | None:
     return usable
 
 
-def _draft(name: str, entry: Entry, below: Map | None, home: str, problems: Problems) -> Draft | None:
-    given = entry.value
-    if isinstance(given, Scalar) and given.broken:
-        return None
-    if not isinstance(given, Map):
+def _mapping(name: str, given: Node, problems: Problems) -> Map | None:
+    """A model's own keys; None if it has none."""
+    if isinstance(given, Map):
+        return given
+    if not (isinstance(given, Scalar) and given.broken):
         message = f"must be a mapping with a 'path' or a 'command', not {kind(given)}"
         problems.add(given.place, f"models.{name}", message)
-        return None
-    tree = given if below is None else _laid_over(below, given)
-    keys = Walk(problems, home, name).section(Model, tree, f"models.{name}")
-    return Draft(name, entry.key.place, given, tree, keys)
+    return None
 
 
 def _laid_over(below: Map, given: Map) -> Map:

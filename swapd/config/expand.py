@@ -57,7 +57,9 @@ class Expander:
                     self.expand(item, f"{key}[{n}]")
             case Map():
                 for name, entry in node.entries.items():
-                    self.expand(entry.value, f"{key}.{name}" if key else name)
+                    value = entry.value
+                    if not isinstance(value, Scalar) or "${" in value.text:
+                        self.expand(value, f"{key}.{name}" if key else name)
 
     def _scalar(self, scalar: Scalar, key: str) -> None:
         if "${" not in scalar.text or id(scalar) in self._done:

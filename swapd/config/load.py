@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from swapd.config.build import build
@@ -11,6 +11,7 @@ from swapd.config.checks import FindBinary, check_machine
 from swapd.config.doors import settings
 from swapd.config.drafts import drafts
 from swapd.config.expand import Expander
+from swapd.config.past import Past
 from swapd.config.problems import Problem, Problems
 from swapd.config.read import read
 from swapd.config.schema import Config
@@ -33,26 +34,37 @@ class Loaded:
     """Every file that was read, absolute."""
     folders: tuple[Path, ...] = ()
     """Where further files may appear that ``include`` would match."""
+    past: Past = field(default_factory=Past, repr=False, compare=False)
+    """Given to the next ``load`` of the same config, it spares that most of its work."""
 
 
-def load(path: Path, environ: Mapping[str, str], find_binary: FindBinary | None = None) -> Loaded:
+def load(
+    path: Path, environ: Mapping[str, str], find_binary: FindBinary | None = None, past: Past | None = None
+) -> Loaded:
     """Read the config and all it includes; every problem is told, none is raised.
 
     ``find_binary`` finds the program of ``binary: auto``; without it, that is not checked.
     """
+    past = past or Past()
+    loaded = replace(_load(path, environ, find_binary, past), past=past)
+    past.end(good=not loaded.problems)
+    return loaded
+
+
+def _load(path: Path, environ: Mapping[str, str], find_binary: FindBinary | None, past: Past) -> Loaded:
     problems, warnings = Problems(), Problems()
     sources = Sources(files=[path])
-    top = read(path, problems)
+    top = read(path, problems, past.pieces)
     if top is None:
         return _loaded(None, sources, problems, warnings)
     home = environ.get("HOME") or str(Path.home())
     expander = Expander(top.get("macros"), environ, problems)
     expander.expand(top)
     config = Walk(problems, home).section(Config, top, "", skip=("models", "defaults"))
-    sources = collect(path, top, config.include, expander, problems)
+    sources = collect(path, top, config.include, expander, problems, past.pieces)
     _expect_models(top, problems)
-    models = drafts(sources.models, top.get("defaults"), home, problems)
-    catalog = build(top, config, models, problems, warnings)
+    models = drafts(sources.models, top.get("defaults"), home, problems, past.keys)
+    catalog = build(top, config, models, problems, warnings, past.specs)
     admitted = _with_key_file(settings(top, config, environ, home, problems), config, top, sources, problems)
     check_machine(models, environ.get("PATH"), find_binary, warnings)
     return _loaded((catalog, admitted), sources, problems, warnings)

@@ -50,6 +50,6 @@ def _given(draft: Draft) -> Iterator[tuple[str, Place]]:
 
 
 def _check(name: str, place: Place, key: str, problems: Problems) -> None:
-    if not name or "${" in name or any(c.isspace() or not c.isprintable() for c in name):
+    if not name or "${" in name or " " in name or not name.isprintable():  # no other space is printable
         message = f"{name!r} cannot be a name: it is one word without spaces, control characters or '${{'"
         problems.add(place, key, message)

@@ -7,16 +7,18 @@ from pathlib import Path
 from yaml.reader import Reader
 
 from swapd.config.compose import Unreadable, compose
+from swapd.config.pieces import Pieces
 from swapd.config.problems import Place, Problems
 from swapd.config.tree import Map
 
 MOST_BYTES = 4 << 20
 
 
-def read(path: Path, problems: Problems) -> Map | None:
+def read(path: Path, problems: Problems, pieces: Pieces) -> Map | None:
     """The mapping that the file holds. None if it cannot be used; then ``problems`` has grown."""
     try:
-        root = compose(_text(path), str(path), problems)
+        text = _text(path)
+        root = pieces.compose(text, str(path)) or compose(text, str(path), problems)
     except Unreadable as error:
         problems.add(error.place, "", str(error))
         return None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from swapd.config.expand import Expander
+from swapd.config.pieces import Pieces
 from swapd.config.problems import Problems, did_you_mean
 from swapd.config.read import read
 from swapd.config.tree import Entry, Map, Node, Scalar, Seq, kind
@@ -24,14 +25,16 @@ class Sources:
     folders: list[Path] = field(default_factory=list)
 
 
-def collect(main: Path, top: Map, patterns: Iterable[str], expander: Expander, problems: Problems) -> Sources:
+def collect(
+    main: Path, top: Map, patterns: Iterable[str], expander: Expander, problems: Problems, pieces: Pieces
+) -> Sources:
     """Take the models of ``top`` and of every file that one of ``patterns`` matches, in sorted order."""
     sources = Sources(files=[main.absolute()])
     _take(top, sources, problems)
     for pattern, node in zip(patterns, items(top.get("include")), strict=False):
         for path in _matches(pattern, node, sources, problems):
             sources.files.append(path)
-            tree = read(path, problems)
+            tree = read(path, problems, pieces)
             if tree is not None:
                 expander.expand(tree)
                 _check_included(tree, problems)

@@ -16,7 +16,7 @@ from pathlib import Path
 STEP = 200
 """A burst of changes is over after so many milliseconds of silence."""
 LONGEST_BURST = 2_000
-LOOK_EVERY = 2_000
+LOOK_EVERY = 5_000
 """Milliseconds between looks while nothing is reported."""
 
 Stamp = tuple[int, ...] | frozenset[tuple[object, ...]] | None
@@ -37,7 +37,8 @@ async def watch(paths: Callable[[], Sequence[Path]], changed: Callable[[], Await
                 now = _stamps(paths())
                 if any(stamp != seen.get(path, stamp) for path, stamp in now.items()):
                     await changed()
-                seen = _stamps(paths()) | now  # what changed meanwhile is for the next look
+                    now = _stamps(paths()) | now  # what changed meanwhile is for the next look
+                seen = now
                 if _folders(paths()) != folders:
                     break
 

@@ -28,7 +28,7 @@ class Subject:
 
     launch: Launch
     given: Cost
-    devices: tuple[tuple[str, int], ...]
+    devices: Devices
 
 
 class Weigher:
@@ -54,9 +54,10 @@ class Weigher:
         if self._blind is None:
             return
         budgeted = any(map(is_memory, catalog.budget))
-        specs = catalog.models.values() if budgeted else ()
-        self._needs = {s.name: self._needs[s.name] for s in specs if s.name in self._needs}
-        self._waiting = [s.name for s in specs if self._known(s) is None]
+        specs = catalog.models if budgeted else {}
+        self._needs = {name: known for name, known in self._needs.items() if name in specs}
+        gpus = self._gpus()
+        self._waiting = [spec.name for spec in specs.values() if not self._is_known(spec, gpus)]
         self._go_on()
 
     def _go_on(self) -> None:
@@ -86,7 +87,7 @@ class Weigher:
         found = self._needs.get(model)
         if spec is None or spec.launch != launch or found is None:
             return
-        subject = self._subject(spec)
+        subject = self._subject(spec, self._gpus())
         if (need := self._weighing.remembered(key, launch, subject.devices)) is not None:
             need = with_operator(need, spec.terms.cost)
             if _is_news(found[1], need):
@@ -102,7 +103,7 @@ class Weigher:
         while self._waiting:
             model = self._waiting.pop(0)
             spec = self._catalog.models[model]
-            subject, before = self._subject(spec), self._needs.get(model)
+            subject, before = self._subject(spec, self._gpus()), self._needs.get(model)
             need = await self._weigh(spec, subject.devices)
             if self._needs.get(model) is before:  # else more was learned meanwhile
                 self._tell(model, subject, need)
@@ -120,14 +121,16 @@ class Weigher:
             self._needs[model] = (subject, need)
             self._post(Weighed(model, subject.launch, need))
 
-    def _known(self, spec: Spec) -> Need | None:
+    def _is_known(self, spec: Spec, gpus: Devices) -> bool:
         found = self._needs.get(spec.name)
-        return found[1] if found is not None and found[0] == self._subject(spec) else None
+        return found is not None and found[0] == self._subject(spec, gpus)
 
-    def _subject(self, spec: Spec) -> Subject:
+    def _gpus(self) -> Devices:
+        return tuple((n, amount) for n, amount in self._catalog.budget.items() if is_memory(n) and n != RAM)
+
+    def _subject(self, spec: Spec, gpus: Devices) -> Subject:
         blind = self._blind and spec.launch.argv[0] == BINARY
-        gpus = ((n, amount) for n, amount in self._catalog.budget.items() if is_memory(n) and n != RAM)
-        return Subject(spec.launch, spec.terms.cost, () if blind else tuple(gpus))
+        return Subject(spec.launch, spec.terms.cost, () if blind else gpus)
 
 
 def _is_news(before: Need, now: Need) -> bool:

@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from swapd.config.pieces import Pieces
 from swapd.config.problems import Problems
 from swapd.config.read import MOST_BYTES, read
 from swapd.config.tree import plain_data
@@ -18,7 +19,7 @@ def tell(tmp_path):
         if content is not None:
             path.write_bytes(content)
         problems = Problems()
-        assert read(path, problems) is None
+        assert read(path, problems, Pieces()) is None
         (only,) = problems.sorted()
         return str(only).removeprefix(f"{tmp_path}/")
 
@@ -72,7 +73,7 @@ def test_a_file_that_is_no_mapping_is_told(tell, content):
 def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path):
     path, problems = tmp_path / "c.yaml", Problems()
     path.write_bytes(b"\xef\xbb\xbfmodels: {}\r\n")
-    assert plain_data(read(path, problems)) == {"models": {}}
+    assert plain_data(read(path, problems, Pieces())) == {"models": {}}
     assert not problems
 
 
@@ -82,4 +83,4 @@ def test_a_half_written_file_never_raises(tmp_path, end):
     text += "  y:\n    command: >-\n      run --port ${port}\n    aliases: [z]\n    env: {A: b}\n"
     path, problems = tmp_path / "c.yaml", Problems()
     path.write_text(text[:end])
-    assert (read(path, problems) is None) == bool(problems)
+    assert (read(path, problems, Pieces()) is None) == bool(problems)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from swapd.config import watch
+from swapd.config.watch import watch
 from swapd.tasks import spawn
 
 BOUND = 8.0
