@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Protocol
 
-from swapd.web.heads import LONGEST, Malformed, Status, fields
+from swapd.web.heads import ALIKE, LONGEST, Malformed, Status, fields
 
 _NEXT = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n")
 _USUAL = {line: len(line) + length for length in range(16, 1024) if (line := b"\r\n%x\r\n" % length)}
@@ -219,16 +220,23 @@ def _payload(text: bytes, left: int) -> Iterator[bytes]:
 
 def of_answer(head: Status, method: str) -> Framing:
     """How the body that follows ``head`` ends. Raises Malformed where the head contradicts itself."""
+    chunked, length = _said(head)
+    if method == "HEAD" or head.code in (204, 304):
+        return Counted(0)
+    if chunked:
+        return Chunked()
+    return Counted(length) if length is not None else Enchunked()
+
+
+@lru_cache(maxsize=ALIKE)
+def _said(head: Status) -> tuple[bool, int | None]:
+    """Whether it is chunked, and its length in bytes; None if that is not said."""
     coding, lengths = head.tokens(b"transfer-encoding"), set(head.tokens(b"content-length"))
     if coding and (coding != [b"chunked"] or lengths or head.minor == 0):
         raise Malformed("it framed its answer in a way that nobody can trust")
     if len(lengths) > 1 or not all(_NUMBER.fullmatch(length) for length in lengths):
         raise Malformed("its Content-Length makes no sense")
-    if method == "HEAD" or head.code in (204, 304):
-        return Counted(0)
-    if coding:
-        return Chunked()
-    return Counted(int(lengths.pop())) if lengths else Enchunked()
+    return bool(coding), int(lengths.pop()) if lengths else None
 
 
 def plain(body: Framing) -> Framing:
