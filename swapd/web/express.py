@@ -55,7 +55,7 @@ class Other:
 OTHER: Final = Other()
 
 
-def read(text: bytes, limit: int) -> Express | int | Other:
+def read(text: bytes | bytearray, limit: int) -> Express | int | Other:
     """The request that ``text`` begins with; or how many bytes it takes, at the least, to tell.
 
     ``limit``: bytes of a body that the config allows.
@@ -65,17 +65,17 @@ def read(text: bytes, limit: int) -> Express | int | Other:
         begun_well = text[:5] == b"POST "[: len(text)] and b"\n" not in text.replace(b"\r\n", b"")
         return len(text) + 1 if begun_well and len(text) < LONGEST_HEAD else OTHER
     line = _LINE.match(text)
-    target = _TARGETS.get(line[1]) if line is not None else None
+    target = _TARGETS.get(bytes(line[1])) if line is not None else None
     if line is None or target is None:
         return OTHER
-    found = _sorted(text[line.end() : end + 2])
+    found = _sorted(bytes(text[line.end() : end + 2]))
     if found is None or found[1] > min(limit, LONGEST_BODY):
         return OTHER
     lines, length, keep = found
     size = end + 4 + length
     if len(text) < size:
         return size
-    return Express(target, lines, text[end + 4 : size], keep, size)
+    return Express(target, lines, bytes(text[end + 4 : size]), keep, size)
 
 
 @lru_cache(maxsize=ALIKE)

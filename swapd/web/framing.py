@@ -13,7 +13,7 @@ from typing import Protocol
 
 from swapd.web.heads import ALIKE, LONGEST, Malformed, Status, fields
 
-_NEXT = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n")
+_NEXT = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n")
 _USUAL = {line: len(line) + length for length in range(16, 1024) if (line := b"\r\n%x\r\n" % length)}
 """Size lines of chunks as long as a token's event -> bytes of line and data: found in a quarter of the time."""
 LAST_CHUNK = b"0\r\n\r\n"

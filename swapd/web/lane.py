@@ -13,7 +13,7 @@ from swapd.web.connection import Connection
 from swapd.web.express import Express, Other
 
 HALF_SENT = 60.0
-"""Seconds without a byte that a request may be half sent."""
+"""Seconds that the head of a request may take; and so many without a byte its body."""
 KEEP_ALIVE = 75.0
 """Seconds between two requests."""
 AHEAD = 1 << 18
@@ -39,7 +39,7 @@ class Lane(asyncio.Protocol):
     def __init__(self, connection: Connection, hall: Hall, loop: asyncio.AbstractEventLoop) -> None:
         self._connection = connection
         self._hall = hall
-        self._text = b""
+        self._text: bytes | bytearray = b""
         self._enough = 1  # bytes of the text from which on it is worth a look
         self._task: asyncio.Task[None] | None = None
         self._last = False
@@ -48,7 +48,12 @@ class Lane(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """More of a request, or the next one already."""
-        self._text = self._text + data if self._text else data
+        if not self._text:
+            self._text = data  # as a rule that is all of it
+        elif isinstance(self._text, bytearray):
+            self._text += data
+        else:
+            self._text = bytearray(self._text + data)
         if self._task is None:
             self._look()
         elif len(self._text) > AHEAD:
@@ -72,7 +77,9 @@ class Lane(asyncio.Protocol):
             self._task.cancel()
 
     def _look(self) -> None:
-        if len(self._text) < self._enough or self._connection.full:
+        if self._connection.full or not self._text:
+            return
+        if len(self._text) < self._enough:
             self._alarm.set(HALF_SENT)
             return
         found = express.read(self._text, self._hall.limit())
@@ -83,10 +90,11 @@ class Lane(asyncio.Protocol):
             self._task = tasks.spawn(self._answer(found), name="answer")
         elif isinstance(found, Other):
             self._alarm.cancel()
-            self._connection.change_lane(self._hall.handler(), self._text)
+            self._connection.change_lane(self._hall.handler(), bytes(self._text))
         else:
+            if self._enough == 1:
+                self._alarm.set(HALF_SENT)
             self._enough = found
-            self._alarm.set(HALF_SENT)
 
     async def _answer(self, request: Express) -> None:
         client = Client(self._connection, keep=request.keep)
