@@ -357,3 +357,20 @@ async def test_a_request_whose_first_byte_was_late_keeps_its_slot_until_it_is_id
     assert (await front.client.post(CHAT, json={"model": "hasty"})).status == 504
     (keeper,) = front.gate.kept
     keeper.close()
+
+
+async def test_what_an_answer_cost_is_noted_on_its_lease(hall):
+    async def engine(request):
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        await response.write(b"data: 1\n\n" * 50)
+        await response.write(b'data: {"choices":[],"usage":{"completion_tokens":50,"prompt_tokens":7}}\n\n')
+        await response.write(b"data: [DONE]\n\n")
+        return response
+
+    front = await hall(engine)
+    answer = await front.client.post(CHAT, json={"model": "alpha", "stream": True})
+    await answer.read()
+    used = front.gate.leases[0].usage
+    assert (used.prompt, used.completion) == (7, 50)
+    assert 0 <= used.first_byte < 5
