@@ -97,7 +97,7 @@ class FrontDoor:
             shutdown_timeout=GOODBYE,
         )
         self._servers: list[asyncio.Server] = []
-        self._lanes: dict[Connection, Lane] = {}
+        self._lanes: dict[Connection, Lane | None] = {}
         self._left = asyncio.Event()
 
     async def open(self, sockets: list[socket.socket]) -> None:
@@ -114,8 +114,9 @@ class FrontDoor:
         """Accept no more, let the last answers out, close every connection."""
         for server in self._servers:
             server.close()
-        for lane in self._lanes.values():
-            lane.finish()
+        for lane in list(self._lanes.values()):
+            if lane is not None:
+                lane.finish()
         await self._runner.cleanup()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GOODBYE):
@@ -129,9 +130,11 @@ class FrontDoor:
         """Bytes that a body may have."""
         return self._config.settings.limits.body
 
-    def handler(self) -> asyncio.Protocol:
-        """aiohttp's, for one connection."""
+    def handler(self, connection: Connection) -> asyncio.Protocol:
+        """aiohttp's, which looks after the connection from now on."""
         assert self._runner.server is not None
+        if connection in self._lanes:
+            self._lanes[connection] = None
         return self._runner.server()
 
     async def answer(self, client: Client, request: Express) -> None:

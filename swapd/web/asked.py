@@ -14,6 +14,7 @@ from swapd.web.errors import BAD_REQUEST, MODEL_REQUIRED, Problem, of_refusal
 
 LONGEST_NAME = 200
 """Characters. A longer name is nobody's, and not worth a place in queues, logs and events."""
+_LONGEST_QUOTED = 3 * LONGEST_NAME
 SHOWN = 60
 """Characters of a name that is refused which its refusal shows."""
 
@@ -61,12 +62,14 @@ def split_path(rest: str, catalog: Catalog) -> tuple[str, str]:
     The longest name that the config knows wins; if it knows none, the first segment is the name. Raises Problem
     (404).
     """
-    parts = rest.split("/")
-    for cut in range(len(parts), 0, -1):
-        name = unquote("/".join(parts[:cut]))
+    first, _, others = rest.partition("/")
+    longest = rest[: _LONGEST_QUOTED + 1]
+    ends = [n for n, letter in enumerate(longest) if letter == "/"]
+    for end in reversed([*ends, len(rest)] if len(rest) <= _LONGEST_QUOTED else ends):
+        name = unquote(rest[:end])
         if catalog.resolve(name) is not None:
-            return _sane(name), "/" + "/".join(parts[cut:])
-    return _sane(unquote(parts[0])), "/" + "/".join(parts[1:])
+            return _sane(name), "/" + rest[end + 1 :]
+    return _sane(unquote(first)), "/" + others
 
 
 def edited(body: bytes, edits: Sequence[Edits], model: str | None) -> bytes:

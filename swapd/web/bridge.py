@@ -11,6 +11,9 @@ from aiohttp.abc import AbstractStreamWriter
 from swapd.web.client import Client
 from swapd.web.connection import Connection
 
+TAKEN = 120.0
+"""Seconds in which the client is to take the end of an answer."""
+
 
 def client_of(request: web.Request) -> Client:
     """Whoever sent the request."""
@@ -38,4 +41,9 @@ class Relayed(web.StreamResponse):
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:
-        """It is out."""
+        """It is out; the next request waits until the client has taken it."""
+        try:
+            async with asyncio.timeout(TAKEN):
+                await self._client.channel.drained()
+        except TimeoutError:
+            self._client.channel.reset()

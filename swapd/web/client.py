@@ -27,6 +27,9 @@ class Channel(Sink, Protocol):
     peer: str
     """Its IP address; empty for a Unix socket, and for one that is gone."""
 
+    async def drained(self) -> None:
+        """Return when the client has taken most of what was written."""
+
 
 class Client:
     """Whoever waits for one answer, and how it wants it."""
@@ -74,7 +77,7 @@ class Client:
         if isinstance(body, Chunked | Enchunked):
             return b"Transfer-Encoding: chunked\r\n"
         if self._method == "HEAD":
-            return b"".join([b"Content-Length: %s\r\n" % value for value in head.values(b"content-length")[:1]])
+            return b"".join([b"Content-Length: %s\r\n" % length for length in set(head.tokens(b"content-length"))])
         if isinstance(body, Counted):
             return b"" if head.code in (204, 304) else _counted(body.length)
         self.keep = False

@@ -8,6 +8,7 @@ keep up.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 from collections.abc import Callable
@@ -29,6 +30,8 @@ class Connection(asyncio.Protocol):
         self._leave = leave
         self._lane = asyncio.Protocol()
         self._source: Source | None = None
+        self._drained = asyncio.Event()
+        self._drained.set()
         self.full = False
         """The client does not keep up with what was written."""
         self.peer = ""
@@ -67,6 +70,7 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Enough is on its way for now."""
         self.full = True
+        self._drained.clear()
         self._lane.pause_writing()
         if self._source is not None:
             self._source.pause()
@@ -77,10 +81,12 @@ class Connection(asyncio.Protocol):
         self._lane.resume_writing()
         if self._source is not None:
             self._source.resume()
+        self._drained.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Closed, by either side."""
         self._leave(self)
+        self._drained.set()
         self._lane.connection_lost(exc)
 
     def attach(self, source: Source | None) -> None:
@@ -94,16 +100,18 @@ class Connection(asyncio.Protocol):
         if not self._transport.is_closing():
             self._transport.write(data)
 
-    def close(self) -> None:
-        """After what is on its way, if the client takes it."""
-        if self.full:
-            self._transport.abort()
-        else:
-            self._transport.close()
+    def unsent(self) -> int:
+        """Bytes that were written and the client has not taken."""
+        return self._transport.get_write_buffer_size()
+
+    async def drained(self) -> None:
+        """Return when the client has taken most of what was written."""
+        await self._drained.wait()
 
     def reset(self) -> None:
         """Break off: a mere close would look like the end to an HTTP/1.0 client."""
         sock = self._transport.get_extra_info("socket")
         if sock is not None and sock.family != socket.AF_UNIX:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            with contextlib.suppress(OSError):  # it is closed already
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._transport.abort()

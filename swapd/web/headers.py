@@ -51,13 +51,13 @@ def upstream_lines(fields: Sequence[Field], *but: bytes) -> bytes:
 def client_lines(head: Status) -> bytes:
     """What the client gets of the engine's headers.
 
-    An engine's CORS headers echo any origin, so they stay inside.
+    An engine's CORS headers echo any origin, so they stay inside; and what swapd says is not the engine's to say.
     """
     drop = _NEVER_DOWN.union(head.tokens(b"connection")) if b"connection" in head.names else _NEVER_DOWN
     return lines(
         (name, value)
         for name, value in head.fields
-        if (low := name.lower()) not in drop and not low.startswith(b"access-control-")
+        if (low := name.lower()) not in drop and not low.startswith((b"access-control-", b"x-swapd-"))
     )
 
 

@@ -16,8 +16,8 @@ HALF_SENT = 60.0
 """Seconds that the head of a request may take; and so many without a byte its body."""
 KEEP_ALIVE = 75.0
 """Seconds between two requests."""
-AHEAD = 1 << 18
-"""Bytes that are read ahead of the request that is being answered."""
+AHEAD = 1 << 20
+"""Bytes that a client may send ahead of its answers; nobody who means well sends more."""
 
 
 class Hall(Protocol):
@@ -29,8 +29,8 @@ class Hall(Protocol):
     async def answer(self, client: Client, request: Express) -> None:
         """Answer it in any case, or break the connection."""
 
-    def handler(self) -> asyncio.Protocol:
-        """A handler of aiohttp's, for a connection that has to change the lane."""
+    def handler(self, connection: Connection) -> asyncio.Protocol:
+        """A handler of aiohttp's, for a connection that changes the lane."""
 
 
 class Lane(asyncio.Protocol):
@@ -43,7 +43,8 @@ class Lane(asyncio.Protocol):
         self._enough = 1  # bytes of the text from which on it is worth a look
         self._task: asyncio.Task[None] | None = None
         self._last = False
-        self._alarm = Alarm(loop, connection.close)
+        self._unsent = 0
+        self._alarm = Alarm(loop, self._rings)
         self._alarm.set(KEEP_ALIVE)
 
     def data_received(self, data: bytes) -> None:
@@ -54,10 +55,10 @@ class Lane(asyncio.Protocol):
             self._text += data
         else:
             self._text = bytearray(self._text + data)
-        if self._task is None:
+        if len(self._text) > AHEAD:
+            self._connection.reset()
+        elif self._task is None:
             self._look()
-        elif len(self._text) > AHEAD:
-            self._connection.transport.pause_reading()
 
     def resume_writing(self) -> None:
         """The client has taken its answer: on with its next request."""
@@ -68,7 +69,7 @@ class Lane(asyncio.Protocol):
         """Take nothing new: close, or do so after the answer that is under way."""
         self._last = True
         if self._task is None:
-            self._connection.close()
+            self._connection.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has left: what it asked for is not wanted any more."""
@@ -84,13 +85,16 @@ class Lane(asyncio.Protocol):
             return
         found = express.read(self._text, self._hall.limit())
         if isinstance(found, Express):
-            self._text = self._text[found.size :]
+            if isinstance(self._text, bytearray):
+                del self._text[: found.size]
+            else:
+                self._text = self._text[found.size :]
             self._enough = 1
             self._alarm.set(None)
             self._task = tasks.spawn(self._answer(found), name="answer")
         elif isinstance(found, Other):
             self._alarm.cancel()
-            self._connection.change_lane(self._hall.handler(), bytes(self._text))
+            self._connection.change_lane(self._hall.handler(self._connection), bytes(self._text))
         else:
             if self._enough == 1:
                 self._alarm.set(HALF_SENT)
@@ -105,10 +109,19 @@ class Lane(asyncio.Protocol):
         transport = self._connection.transport
         if transport.is_closing():
             return
+        self._unsent = self._connection.unsent()
+        self._alarm.set(KEEP_ALIVE)
         if self._last or not client.keep:
             transport.close()
-        elif self._text:
-            transport.resume_reading()
-            self._look()
         else:
+            self._look()
+
+    def _rings(self) -> None:
+        """Nothing has come for long. A client that still takes its last answer is only slow."""
+        before, self._unsent = self._unsent, self._connection.unsent()
+        if 0 < self._unsent < before:
             self._alarm.set(KEEP_ALIVE)
+        elif self._unsent:
+            self._connection.reset()
+        else:
+            self._connection.transport.close()

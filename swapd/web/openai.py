@@ -109,7 +109,7 @@ class Inference:
             except EngineBroke as broke:
                 retry = held.spec.terms.service.retry
                 # A revoked one was taken away on purpose: to ask again would undo the operator's unload.
-                if held.revoked or tries == retry.attempts:
+                if held.revoked or not broke.unheard or tries == retry.attempts:
                     raise self._died(held, str(broke)) from None
                 tries += 1
                 await asyncio.sleep(retry.backoff)

@@ -6,6 +6,7 @@ Knows nothing of models and queues: it gets a lease and a request to send.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from swapd.core.events import Usage
 from swapd.core.refusal import Exit, Reason, Refusal
@@ -37,8 +38,8 @@ async def relay(client: Client, lease: Lease, request: Request, upstream: Upstre
         try:
             lease.usage = Usage(asyncio.get_running_loop().time() - begun)
             await _pour(client, lease, answer, begun)
-        except Exception:
-            client.channel.reset()  # a bug, of which the client must not make a proper end
+        except BaseException:
+            client.channel.reset()  # whatever it is, the client must not make a proper end of it
             raise
         finally:
             answer.release()
@@ -57,8 +58,11 @@ async def _pour(client: Client, lease: Lease, answer: Answer, begun: float) -> N
         why = f"no byte from the engine for {bounds.idle:g} s (timeouts.idle)"
     except TimeoutError:
         why = f"it took longer than {bounds.total:g} s (timeouts.total)"
-    except (Lost, Malformed) as error:
-        why = str(error)
+    except Lost as lost:
+        why = str(lost)
+    except Malformed:
+        client.channel.reset()  # where in its chunks the client is, nobody knows
+        return
     else:
         lease.usage = usage.read(*ends, lease.usage.first_byte if lease.usage else None)
         return
@@ -78,9 +82,10 @@ def notes_on(lease: Lease) -> bytes:
 
 async def _until_idle(lease: Lease, upstream: Upstream) -> None:
     """Wait until the engine shows no more busy slots than it has clients: then the deserted one is free."""
-    deadline = asyncio.get_running_loop().time() + SLOT_BOUND
-    while asyncio.get_running_loop().time() < deadline:
-        await asyncio.sleep(SLOT_POLL)
-        busy = await upstream.busy_slots(lease.run)
-        if busy is None or busy <= upstream.relaying(lease.run):
-            return
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(SLOT_BOUND):
+            while True:
+                await asyncio.sleep(SLOT_POLL)
+                busy = await upstream.busy_slots(lease.run)
+                if busy is None or busy <= upstream.relaying(lease.run):
+                    return

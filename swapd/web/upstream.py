@@ -25,11 +25,20 @@ from swapd.web.wire import Lost, Silent, Sink, Source, Wire
 
 REST = 2.5
 """Seconds a connection rests in the pool at most."""
+LONGEST_PAGE = 1 << 20
+"""Bytes of an answer that we read ourselves."""
 _SLOT_BOUNDS = Timeouts(connect=1.0, first_byte=2.0, idle=2.0)
 
 
 class EngineBroke(Exception):
-    """The engine closed, refused or reset the connection before the first byte of its answer."""
+    """The engine closed, refused or reset the connection, or answered nonsense, before a head was there.
+
+    ``unheard``: before the first byte.
+    """
+
+    def __init__(self, why: str, *, unheard: bool = True) -> None:
+        super().__init__(why)
+        self.unheard = unheard
 
 
 class FirstByteLate(Exception):
@@ -69,9 +78,9 @@ class Line:
         except Silent:
             raise FirstByteLate(f"no byte from the engine within {bound:g} s (timeouts.{name})") from None
         except Lost as lost:
-            raise EngineBroke(str(lost)) from lost
+            raise EngineBroke(str(lost), unheard=lost.unheard) from lost
         except Malformed as error:
-            raise EngineBroke(f"the engine does not speak HTTP: {error}") from None
+            raise _nonsense(error) from None
 
     def give_back(self, wire: Wire) -> None:
         """Its answer has ended, and it may be used again."""
@@ -93,7 +102,7 @@ class Line:
             try:
                 return wire, await wire.ask(text, bound)
             except Lost as lost:
-                if not lost.early or self._closed:
+                if not lost.stale or self._closed:
                     raise
         wire = await self._connect(connect)
         return wire, await wire.ask(text, bound)
@@ -116,10 +125,10 @@ class Line:
                     _, wire = await loop.create_unix_connection(self._made, where.path)
                 else:
                     _, wire = await loop.create_connection(self._made, where.host, where.port)
-        except TimeoutError as error:
-            raise EngineBroke(f"no connection to the engine within {bound:g} s") from error
         except OSError as error:
-            raise EngineBroke(error.strerror or str(error)) from error
+            late = isinstance(error, TimeoutError) and bound is not None
+            why = f"no connection to the engine within {bound:g} s" if late else error.strerror or str(error)
+            raise EngineBroke(why) from error
         self._wires.add(wire)
         if self._closed:
             wire.abort()
@@ -209,7 +218,7 @@ class Upstream:
         except Malformed as error:
             line.relaying -= 1
             wire.abort()
-            raise EngineBroke(f"the engine does not speak HTTP: {error}") from None
+            raise _nonsense(error) from None
 
     async def busy_slots(self, run: RunId) -> int | None:
         """How many slots llama-server says are processing; None if it does not say."""
@@ -251,10 +260,19 @@ class _Page:
         """It is never full."""
 
     def write(self, data: bytes) -> None:
-        self.text += data
+        if len(self.text) < LONGEST_PAGE:
+            self.text += data
+
+    def unsent(self) -> int:
+        """It is never full."""
+        return 0
 
     def reset(self) -> None:
         """It is never full."""
+
+
+def _nonsense(error: Malformed) -> EngineBroke:
+    return EngineBroke(f"the engine does not speak HTTP: {error}", unheard=False)
 
 
 @lru_cache(maxsize=ALIKE)

@@ -18,16 +18,22 @@ from swapd.web.heads import Malformed, Status
 
 PIECES = 6
 """The first, and the last so many pieces of a body are kept: there it says what it cost."""
+STALE = 1.0
+"""Seconds after which a connection that ends cannot have been closed before the request came."""
 KEPT = 8192
 """Bytes of each of them."""
 
 
 class Lost(Exception):
-    """The connection ended before the answer did. ``early``: before its first byte."""
+    """The connection ended before the answer did. ``unheard``: before its first byte.
 
-    def __init__(self, why: str, early: bool) -> None:
+    ``stale``: and at once, on a wire that had rested; the engine had closed it, and never saw the request.
+    """
+
+    def __init__(self, why: str, *, unheard: bool, stale: bool) -> None:
         super().__init__(why)
-        self.early = early
+        self.unheard = unheard
+        self.stale = stale
 
 
 class Silent(Exception):
@@ -53,6 +59,9 @@ class Sink(Protocol):
     def write(self, data: bytes) -> None:
         """Take a piece."""
 
+    def unsent(self) -> int:
+        """Bytes that it has not taken yet."""
+
     def reset(self) -> None:
         """It takes nothing any more: break with it."""
 
@@ -69,7 +78,9 @@ class Wire(asyncio.Protocol):
         self._pour: _Pour | None = None
         self._failure: Exception | None = None
         self._ended = False  # the engine closed in good order
-        self.reused = False
+        self._unheard = True
+        self._asked = 0.0
+        self._reused = False
         self.resting = False
 
     @property
@@ -89,6 +100,7 @@ class Wire(asyncio.Protocol):
         elif self.resting:
             self.abort()
         else:
+            self._unheard = False
             self._got += data
             self._wake()
 
@@ -101,7 +113,9 @@ class Wire(asyncio.Protocol):
         """Closed, by either side."""
         self._alarm.cancel()
         self._keeper(self)
-        self._fail(Lost(str(exc or "it closed the connection"), early=not self._got))
+        at_once = self._loop.time() - self._asked < STALE
+        stale = self._unheard and self._reused and at_once
+        self._fail(Lost(str(exc or "it closed the connection"), unheard=self._unheard, stale=stale))
 
     async def ask(self, request: bytes, bound: float | None) -> Status:
         """Send a request, head and body; return when the head of its answer has come, within ``bound`` seconds.
@@ -109,6 +123,8 @@ class Wire(asyncio.Protocol):
         Raises Lost, Silent, Malformed; then it is closed.
         """
         self.resting = False
+        self._unheard = True
+        self._asked = self._loop.time()
         self._alarm.set(bound)
         self._transport.write(request)
         try:
@@ -161,11 +177,11 @@ class Wire(asyncio.Protocol):
                 sink.attach(None)
                 self.resume()
                 self._pour = None
-        return pour.first, b"".join([piece[-KEPT:] for piece in pour.last])
+        return pour.first, b"".join(pour.last)
 
     def rest(self, seconds: float) -> None:
         """Lie in the pool, for so long."""
-        self.reused = self.resting = True
+        self._reused = self.resting = True
         self._alarm.set(seconds)
 
     def abort(self) -> None:
@@ -177,6 +193,7 @@ class Wire(asyncio.Protocol):
         """The sink is full: let the engine wait."""
         if self._pour is not None and not self._transport.is_closing():
             self._pour.paused = True
+            self._pour.unsent = self._pour.sink.unsent()
             self._transport.pause_reading()
             self._alarm.set(self._pour.idle)
 
@@ -188,7 +205,10 @@ class Wire(asyncio.Protocol):
             self._alarm.set(self._pour.idle)
 
     def _pass(self, pour: _Pour, data: bytes) -> None:
-        body = pour.body
+        body, ended = pour.body, pour.body.over
+        if ended:
+            body.extra = True
+            return
         try:
             piece = body.take(data)
         except Malformed as error:
@@ -224,26 +244,35 @@ class Wire(asyncio.Protocol):
         if self.resting:
             self.abort()
         elif self._pour is not None and self._pour.paused:
-            self._pour.sink.reset()
+            self._press(self._pour)
         else:
             self._fail(Silent())
+
+    def _press(self, pour: _Pour) -> None:
+        """The sink was full for as long as it may. One that takes a little now and then is only slow."""
+        before, pour.unsent = pour.unsent, pour.sink.unsent()
+        if pour.unsent < before:
+            self._alarm.set(pour.idle)
+        else:
+            pour.sink.reset()
 
 
 class _Pour:
     """A body on its way."""
 
-    __slots__ = ("body", "first", "idle", "last", "paused", "sink")
+    __slots__ = ("body", "first", "idle", "last", "paused", "sink", "unsent")
 
     def __init__(self, body: Framing, sink: Sink, idle: float | None) -> None:
         self.body = body
         self.sink = sink
         self.idle = idle
         self.paused = False
+        self.unsent = 0
         self.first = b""
         self.last: deque[bytes] = deque(maxlen=PIECES)
 
     def keep(self, piece: bytes) -> None:
         """One more."""
-        self.last.append(piece)
+        self.last.append(piece[-KEPT:])
         if not self.first:
             self.first = piece[:KEPT]

@@ -33,7 +33,7 @@ async def doors(raw_hall: Any) -> AsyncIterator[Callable[[], Awaitable[tuple[int
 
     async def build() -> tuple[int, int, Engine]:
         front, engine = await raw_hall(replies(plain(b"{}")))
-        aiohttps = lambda: Connection(lambda _: front.door.handler(), lambda _: None)  # noqa: E731  (a factory)
+        aiohttps = lambda: Connection(front.door.handler, lambda _: None)  # noqa: E731  (a factory)
         server = await asyncio.get_running_loop().create_server(aiohttps, "127.0.0.1", 0)
         servers.append(server)
         return front.port, server.sockets[0].getsockname()[1], engine
