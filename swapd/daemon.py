@@ -88,7 +88,7 @@ class Daemon:
         door = FrontDoor(app, self._config, doors.most_connections())
         self._catch_signals()
         measuring = await self._begin_to_measure()
-        watcher = tasks.spawn(watch(self._config.paths, self._config.reload), name="watch config")
+        watcher = tasks.spawn(watch(self._config.paths, self._config.look), name="watch config")
         try:
             await door.open(sockets)
             self._desk.post(CatalogChanged(self._config.catalog))

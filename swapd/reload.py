@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from swapd.config import Changes, Loaded, Problem, changes, completed, load
+from swapd.config.pace import paced
 from swapd.core.events import CatalogChanged, Event
 from swapd.core.settings import Settings
 from swapd.core.spec import Catalog, Cost
@@ -39,6 +40,7 @@ class Current:
         self.problems: list[dict[str, Any]] = []
         self._load = partial(load, path, environ, find_binary, loaded.past)
         self._watched = _watched(loaded)
+        self._held: dict[Path, object] = {}
         self._warned = {(warning.key, warning.message) for warning in loaded.warnings}
         self._written = loaded.catalog
         self._total: Cost = {}
@@ -57,8 +59,15 @@ class Current:
         self.catalog = completed(self._written, total)
         return self.catalog != before
 
+    async def look(self) -> None:
+        """Read again, unless all that matters is as it was read last: who asked for a reload need not have two."""
+        async with self._turn:
+            same = await asyncio.to_thread(lambda: _held(self._watched) == self._held)
+        if not same:
+            await self.reload()
+
     async def reload(self) -> dict[str, Any]:
-        """Read again; one at a time. Returns what changed, or ``{"problems": [...]}``."""
+        """Read again, whatever was saved; one at a time. Returns what changed, or ``{"problems": [...]}``."""
         async with self._turn:
             loaded, change = await asyncio.to_thread(self._read)  # a large file must not hold up any stream
             if loaded.catalog is None or loaded.settings is None:
@@ -74,6 +83,7 @@ class Current:
 
     def _read(self) -> tuple[Loaded, Changes]:
         """The config as it is now, and what that changes. Blocks."""
+        self._held = _held(self._watched)
         with lasting():
             loaded = self._load()
             if loaded.catalog is None or loaded.settings is None:
@@ -86,7 +96,7 @@ class Current:
     def _warn(self, warnings: tuple[Problem, ...]) -> None:
         """Of what was not told before: a thousand files of a disk that is gone are told once. Blocks."""
         told, self._warned = self._warned, {(warning.key, warning.message) for warning in warnings}
-        for warning in warnings:
+        for warning in paced(warnings):
             if (warning.key, warning.message) not in told:
                 log.warning("config: %s", warning)
 
@@ -109,6 +119,18 @@ class Current:
             log.error("config: %s", problem)
         log.error("the config has errors; the one in force stays")
         return {"problems": self.problems}
+
+
+def _held(paths: Iterable[Path]) -> dict[Path, object]:
+    """What the files hold, and the names in the folders. Blocks."""
+    return {path: _content(path) for path in paths}
+
+
+def _content(path: Path) -> object:
+    try:
+        return path.read_bytes() if path.is_file() else frozenset(path.iterdir())
+    except OSError:
+        return None
 
 
 def _watched(loaded: Loaded) -> tuple[Path, ...]:

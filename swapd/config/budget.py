@@ -9,6 +9,7 @@ from dataclasses import replace
 from swapd.config import schema
 from swapd.config.drafts import Draft
 from swapd.config.memory import RESERVE, is_memory, spelling
+from swapd.config.pace import paced
 from swapd.config.problems import Place, Problems, did_you_mean
 from swapd.config.tree import Map
 from swapd.config.units import sized
@@ -76,13 +77,13 @@ class Budget:
                 message = f"more is pinned than fits: {lack}; unpin a model or raise the budget"
                 self._problems.add(draft.place("pinned"), draft.path("pinned"), message)
         beside = f" beside the pinned {', '.join(draft.name for draft in pinned)}" if pinned else ""
-        for draft in models if not self._problems else ():
+        for draft in paced(models) if not self._problems else ():
             if not draft.keys.pinned:
                 self._warn(draft, specs[draft.name].terms.cost, held, beside, warnings)
 
     def _warn(self, draft: Draft, cost: Cost, held: Cost, beside: str, warnings: Problems) -> None:
         alone = list(self._lacks(cost))
-        together = list(self._lacks(Counter(cost) + Counter(held)))
+        together = list(self._lacks(Counter(cost) + Counter(held))) if held else alone
         if alone or together:
             lack = ", ".join(alone or together)
             message = f"can never be loaded{'' if alone else beside}: {lack}; raise the budget or lower its needs"

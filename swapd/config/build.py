@@ -6,18 +6,21 @@ else can still be checked.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from swapd.config import llamacpp, schema
 from swapd.config.budget import Budget
 from swapd.config.drafts import Draft
 from swapd.config.names import aliases, check_default, edits
+from swapd.config.pace import paced
 from swapd.config.past import Answers
 from swapd.config.problems import Problems
 from swapd.config.rules import check
 from swapd.config.tree import Map
 from swapd.core.spec import (
+    Alias,
     Bounds,
     Catalog,
     Cost,
@@ -41,17 +44,19 @@ def build(
     models: Sequence[Draft],
     problems: Problems,
     warnings: Problems,
-    past: Answers[Spec],
+    past: Answers[Made],
 ) -> Catalog:
     """The catalog. It may be used only if ``problems`` stayed empty."""
     budget = Budget(top, config, problems)
     specs: dict[str, Spec] = {}
-    for draft in models:
+    renamed: dict[str, Mapping[str, Alias]] = {}
+    for draft in paced(models):
         check(draft, problems, warnings)
         cost = budget.cost(draft)
-        specs[draft.name] = past.ask(draft.name, (draft.keys, draft.raw, cost), partial(spec, draft, cost))
+        made = past.ask(draft.name, (draft.keys, draft.raw, cost), partial(_made, draft, cost))
+        specs[draft.name], renamed[draft.name] = made.spec, made.aliases
     budget.check_fit(models, specs, warnings)
-    known = aliases(models, problems)
+    known = aliases(models, renamed, problems)
     check_default(top, config.default_model, [*specs, *known], problems)
     rules = config.scheduling
     return Catalog(
@@ -63,6 +68,18 @@ def build(
         measured=budget.measured,
         reserve=budget.reserve,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What one model comes to."""
+
+    spec: Spec
+    aliases: Mapping[str, Alias]
+
+
+def _made(draft: Draft, cost: Cost) -> Made:
+    return Made(spec(draft, cost), {n: Alias(n, draft.name, edits(e)) for n, e in draft.keys.aliases.items()})
 
 
 def spec(draft: Draft, cost: Cost) -> Spec:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from swapd.config.pace import paced
 from swapd.core.settings import Settings
 from swapd.core.spec import Alias, Catalog, Cost
 
@@ -41,7 +42,7 @@ class Changes:
 def changes(old: Catalog, new: Catalog, old_settings: Settings, new_settings: Settings) -> Changes:
     """Compare two configs."""
     stayed = old.models.keys() & new.models.keys()
-    touched = [name for name in stayed if old.models[name] is not new.models[name]]
+    touched = [name for name in paced(stayed) if old.models[name] is not new.models[name]]
     relaunched = {name for name in touched if old.models[name].launch != new.models[name].launch}
     retuned = {name for name in touched if old.models[name].terms != new.models[name].terms}
     retuned |= _renamed(old, new) & stayed

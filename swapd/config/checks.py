@@ -10,6 +10,7 @@ from pathlib import Path
 
 from swapd.config import llamacpp
 from swapd.config.drafts import Draft
+from swapd.config.pace import paced
 from swapd.config.problems import Place, Problems
 from swapd.config.sources import items
 
@@ -22,7 +23,7 @@ def check_machine(
     """Look for each model's files and program; ``search_path`` is PATH, ``find_binary`` finds ``auto``."""
     which = functools.cache(lambda program: shutil.which(program, path=search_path))
     automatic: list[Draft] = []
-    for draft in models:
+    for draft in paced(models):
         _check_files(draft, warnings)
         program = _program(draft)
         if program == llamacpp.BINARY:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 
 from swapd.config import shapes
-from swapd.config.past import Answers, content
+from swapd.config.pace import paced
+from swapd.config.past import Past, content
 from swapd.config.problems import Place, Problems
 from swapd.config.schema import DESCRIBED, Defaults, Model
 from swapd.config.tree import Entry, Map, Node, Scalar, kind
@@ -29,6 +29,8 @@ class Draft:
     given: Map
     tree: Map
     keys: Model
+    sound: bool = False
+    """Every rule was found kept by a reading before this one."""
 
     @property
     def raw(self) -> bool:
@@ -46,19 +48,32 @@ class Draft:
 
 
 def drafts(
-    models: Mapping[str, Entry], defaults: Node | None, home: str, problems: Problems, past: Answers[Model]
+    models: Mapping[str, Entry], defaults: Node | None, home: str, problems: Problems, past: Past
 ) -> list[Draft]:
     """Read all models. Problems of the defaults are told once, at their own place."""
     below = _defaults(defaults, home, problems)
-    shared = (below and content(below), home)
     found = []
-    for name, entry in models.items():
+    for name, entry in paced(models.items()):
         if (given := _mapping(name, entry.value, problems)) is not None:
+            before = past.draft(name)
+            if before is not None and before.given is given and before.named == entry.key.place:
+                found.append(before)
+                continue
             tree = given if below is None else _laid_over(below, given)
-            walk = partial(Walk(problems, home, name).section, Model, tree, f"models.{name}")
-            keys = past.ask(name, (shared, given.place.file, content(given)), walk)
-            found.append(Draft(name, entry.key.place, given, tree, keys))
+            if before is not None and _says(given, before):
+                found.append(Draft(name, entry.key.place, given, tree, before.keys, sound=True))
+            else:
+                keys = Walk(problems, home, name).section(Model, tree, f"models.{name}")
+                found.append(Draft(name, entry.key.place, given, tree, keys))
+    past.meet([draft if draft.sound else replace(draft, sound=True) for draft in found])
     return found
+
+
+def _says(given: Map, before: Draft) -> bool:
+    """Whether it is what was said before, in the same file (paths begin there)."""
+    if given is before.given:
+        return True
+    return given.place.file == before.given.place.file and content(given) == content(before.given)
 
 
 def _defaults(node: Node | None, home: str, problems: Problems) -> Map | None:

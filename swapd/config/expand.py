@@ -6,7 +6,7 @@ What only a model, or only the engine room, can know (``${model}``, ``${port}``,
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from swapd.config.problems import Problems, did_you_mean
 from swapd.config.tree import Map, Node, Scalar, Seq
@@ -47,8 +47,11 @@ class Expander:
         for name, scalar in self._macros.items():
             self._macro(name, scalar, f"macros.{name}")
 
-    def expand(self, node: Node, key: str = "") -> None:
-        """Expand all values below ``node`` in place; ``key`` is its own path."""
+    def expand(self, node: Node, key: str = "", skip: Collection[str] = ()) -> None:
+        """Expand all values below ``node`` in place, from what was written; ``key`` is its own path.
+
+        Its own keys in ``skip`` are left as they are.
+        """
         match node:
             case Scalar():
                 self._scalar(node, key)
@@ -58,14 +61,19 @@ class Expander:
             case Map():
                 for name, entry in node.entries.items():
                     value = entry.value
-                    if not isinstance(value, Scalar) or "${" in value.text:
+                    if name in skip:
+                        continue
+                    if not isinstance(value, Scalar) or "${" in value.text or value.written:
                         self.expand(value, f"{key}.{name}" if key else name)
 
     def _scalar(self, scalar: Scalar, key: str) -> None:
-        if "${" not in scalar.text or id(scalar) in self._done:
+        if not (scalar.written or "${" in scalar.text) or id(scalar) in self._done:
             return
         self._done.add(id(scalar))
         self._keep.append(scalar)  # an id is only unique while its object lives
+        if scalar.written:
+            scalar.text, scalar.broken = scalar.written, False
+        scalar.written = scalar.text
         text = _REFERENCE.sub(lambda match: self._reference(match, scalar, key), scalar.text)
         if len(text) > MOST_CHARACTERS:
             self._complain(scalar, key, f"grows beyond {MOST_CHARACTERS} characters: do macros double each other?")

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from swapd.config import schema
 from swapd.config.drafts import Draft
+from swapd.config.pace import paced
 from swapd.config.problems import Place, Problems, did_you_mean
 from swapd.config.tree import Map, Scalar, Seq
 from swapd.core.spec import Alias, Edits
 
 
-def aliases(models: Sequence[Draft], problems: Problems) -> dict[str, Alias]:
-    """All aliases by name; models keep their names, the first alias keeps its own."""
-    owners = {draft.name: (f"the name of the model '{draft.name}'", draft.named) for draft in models}
+def aliases(
+    models: Sequence[Draft], made: Mapping[str, Mapping[str, Alias]], problems: Problems
+) -> dict[str, Alias]:
+    """All aliases by name; models keep their names, the first alias keeps its own. ``made``: by model."""
+    owners = {draft.name: (draft, draft.named) for draft in models}
     found: dict[str, Alias] = {}
-    for draft in models:
-        _check(draft.name, draft.named, draft.path(), problems)
+    for draft in paced(models):
+        if not draft.sound:
+            _check_names(draft, problems)
         for name, place in _given(draft):
-            key = draft.path(f"aliases.{name}")
-            _check(name, place, key, problems)
-            if name in owners:
-                owner, where = owners[name]
-                problems.add(place, key, f"'{name}' is already {owner} at {where}: choose another name")
-                continue
-            owners[name] = (f"an alias of '{draft.name}'", place)
-            found[name] = Alias(name, draft.name, edits(draft.keys.aliases.get(name, schema.Edits())))
+            if (owner := owners.setdefault(name, (draft, place)))[1] is not place:
+                message = f"'{name}' is already {_owned(name, *owner)}: choose another name"
+                problems.add(place, draft.path(f"aliases.{name}"), message)
+            else:
+                found[name] = made[draft.name].get(name) or Alias(name, draft.name)
     return found
+
+
+def _owned(name: str, owner: Draft, place: Place) -> str:
+    what = "the name of the model" if name == owner.name else "an alias of"
+    return f"{what} '{owner.name}' at {place}"
 
 
 def edits(keys: schema.Edits) -> Edits:
@@ -47,6 +53,12 @@ def _given(draft: Draft) -> Iterator[tuple[str, Place]]:
             yield from ((name, entry.key.place) for name, entry in entries.items())
         case Seq(items=items):
             yield from ((item.text, item.place) for item in items if isinstance(item, Scalar) and not item.broken)
+
+
+def _check_names(draft: Draft, problems: Problems) -> None:
+    _check(draft.name, draft.named, draft.path(), problems)
+    for name, place in _given(draft):
+        _check(name, place, draft.path(f"aliases.{name}"), problems)
 
 
 def _check(name: str, place: Place, key: str, problems: Problems) -> None:

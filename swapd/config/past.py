@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from swapd.config.pieces import Pieces
-from swapd.config.schema import Model
 from swapd.config.tree import Map, Node, Scalar, Seq
-from swapd.core.spec import Spec
+
+if TYPE_CHECKING:
+    from swapd.config.build import Made
+    from swapd.config.drafts import Draft
 
 T = TypeVar("T")
 
@@ -38,13 +40,36 @@ class Past:
 
     def __init__(self) -> None:
         self.pieces = Pieces()
-        self.keys: Answers[Model] = Answers()
-        self.specs: Answers[Spec] = Answers()
+        self.made: Answers[Made] = Answers()
+        self._around: object = None
+        self._drafts: dict[str, Draft] = {}
+        self._met: Sequence[Draft] = ()
+
+    def within(self, around: object) -> None:
+        """A reading begins. ``around``: all that a draft follows from, beside the model's own text."""
+        if around != self._around:
+            self._around, self._drafts = around, {}
+
+    def draft(self, name: str) -> Draft | None:
+        """As the last good reading found the model, if what is around it is the same."""
+        return self._drafts.get(name)
+
+    def has(self, name: str, given: Node) -> bool:
+        """Whether that was read from the very same tree: its text did not change."""
+        draft = self._drafts.get(name)
+        return draft is not None and draft.given is given
+
+    def meet(self, drafts: Sequence[Draft]) -> None:
+        """All of this reading."""
+        self._met = drafts
 
     def end(self, good: bool) -> None:
         """A reading is over. ``good``: it found no problem; what a bad one found is not kept."""
-        for part in (self.pieces, self.keys, self.specs):
-            part.end(good)
+        self.pieces.end(good)
+        self.made.end(good)
+        if good:
+            self._drafts = {draft.name: draft for draft in self._met}
+        self._met = ()
 
 
 def content(node: Node) -> object:

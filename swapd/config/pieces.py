@@ -14,15 +14,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from swapd.config.compose import MOST_LEVELS, MOST_NODES, Unreadable, parse
+from swapd.config.pace import paced
 from swapd.config.problems import Place, Problems
 from swapd.config.tree import Entry, Map, Node, Scalar, Seq
 
-_OTHER_BREAKS = re.compile("[\r\x85\u2028\u2029]")
+_OTHER_BREAKS = "\r\x85\u2028\u2029"
 """YAML ends a line here too; then lines would have to be counted differently."""
-_TOP_KEY = re.compile(r"^[A-Za-z_][\w-]*:(?=\s|$)", re.MULTILINE | re.ASCII)
+_TOP_KEY = re.compile(r"\n(?=[A-Za-z_][\w-]*:(?:\s|$))", re.ASCII)
+"""Begins with a plain character, as do the others that look through all of a text: these are the fast ones."""
 _NOTHING = re.compile(r"(?:[ ]*(?:#.*)?\n)*(?:---[ ]*\n(?:[ ]*(?:#.*)?\n)*)?")
 """Blank lines and comments, and perhaps a document's first line."""
-_END = re.compile(r"^\.\.\.", re.MULTILINE)
 _MODELS = re.compile(r"models:[ ]*(?:#.*)?\n(?:[ ]*(?:#.*)?\n)*(?P<indent>[ ]+)(?=[^\s#])")
 
 
@@ -33,13 +34,9 @@ class Piece:
     line: int
     entry: Entry
     nodes: int
-    open: list[tuple[Scalar, str]]
-    """The values that hold ``${...}``, as they were written: reading the config fills them in."""
 
     def at(self, line: int) -> Piece:
-        """The same as if nobody had touched it, in this line."""
-        for scalar, text in self.open:
-            scalar.text, scalar.broken = text, False
+        """The same in this line."""
         if line != self.line:
             down, file = line - self.line, self.entry.key.place.file
             for node in _nodes(self.entry):
@@ -68,9 +65,10 @@ class Pieces:
             return None
 
     def _compose(self, text: str, file: str) -> Map:
-        starts = [match.start() for match in _TOP_KEY.finditer(text)]
+        lines = "\n" + text
+        starts = [match.start() for match in _TOP_KEY.finditer(lines)]
         preamble = _NOTHING.match(text)
-        if not starts or _OTHER_BREAKS.search(text) or _END.search(text):
+        if not starts or any(mark in text for mark in _OTHER_BREAKS) or "\n..." in lines:
             raise _Whole
         if preamble is None or preamble.end() != starts[0]:
             raise _Whole
@@ -90,16 +88,16 @@ class Pieces:
 
     def _models(self, text: str, indent: int, file: str, line: int) -> Piece:
         """The key ``models``, a piece a model."""
-        starts = [match.start() for match in re.finditer(rf"^ {{{indent}}}(?=[^\s#])", text, re.MULTILINE)]
+        starts = [match.start() + 1 for match in re.finditer(rf"\n {{{indent}}}(?=[^\s#])", text)]
         first = line + text.count("\n", 0, starts[0])
         models, nodes, here = Map(Place(file, first, indent + 1)), 0, first
-        for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+        for start, end in paced(zip(starts, [*starts[1:], len(text)], strict=True)):
             part = text[start:end]
             piece = self._piece(part, indent, file, here)
             _enter(models, piece)
             nodes += piece.nodes
             here += part.count("\n")
-        return Piece(line, Entry(Scalar("models", Place(file, line)), models), nodes, [])
+        return Piece(line, Entry(Scalar("models", Place(file, line)), models), nodes)
 
     def _piece(self, text: str, indent: int, file: str, line: int) -> Piece:
         piece = self._known.get((file, text)) or _read(text, indent, file)
@@ -124,8 +122,7 @@ def _read(text: str, indent: int, file: str) -> Piece:
     entry = next(iter(root.entries.values()))
     if entry.key.place != (file, 1, indent + 1):
         raise _Whole
-    unfilled = [(node, node.text) for node in _nodes(entry) if isinstance(node, Scalar) and "${" in node.text]
-    return Piece(1, entry, composed.nodes, unfilled)
+    return Piece(1, entry, composed.nodes)
 
 
 def _enter(into: Map, piece: Piece) -> None:

@@ -15,6 +15,12 @@ _ORIGINS = ("path", "command", "url", "hf")
 
 def check(draft: Draft, problems: Problems, warnings: Problems) -> None:
     """Apply every rule to a model."""
+    if not draft.sound:
+        _check(draft, problems)
+    _pinned_has_no_ttl(draft, warnings)
+
+
+def _check(draft: Draft, problems: Problems) -> None:
     _has_one_origin(draft, problems)
     if draft.raw:
         _command_describes_itself(draft, problems)
@@ -25,7 +31,6 @@ def check(draft: Draft, problems: Problems, warnings: Problems) -> None:
         _place_is_the_one_chosen(draft, problems)
     _args_repeat_nothing(draft, problems)
     _variables_have_names(draft, problems)
-    _pinned_has_no_ttl(draft, warnings)
 
 
 def _has_one_origin(draft: Draft, problems: Problems) -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from swapd.config.expand import Expander
-from swapd.config.pieces import Pieces
+from swapd.config.pace import paced
+from swapd.config.past import Past
 from swapd.config.problems import Problems, did_you_mean
 from swapd.config.read import read
 from swapd.config.tree import Entry, Map, Node, Scalar, Seq, kind
@@ -26,17 +27,19 @@ class Sources:
 
 
 def collect(
-    main: Path, top: Map, patterns: Iterable[str], expander: Expander, problems: Problems, pieces: Pieces
+    main: Path, top: Map, patterns: Iterable[str], expander: Expander, problems: Problems, past: Past
 ) -> Sources:
     """Take the models of ``top`` and of every file that one of ``patterns`` matches, in sorted order."""
     sources = Sources(files=[main.absolute()])
+    _expand_models(top, expander, past)
     _take(top, sources, problems)
     for pattern, node in zip(patterns, items(top.get("include")), strict=False):
         for path in _matches(pattern, node, sources, problems):
             sources.files.append(path)
-            tree = read(path, problems, pieces)
+            tree = read(path, problems, past.pieces)
             if tree is not None:
-                expander.expand(tree)
+                expander.expand(tree, skip=("models",))
+                _expand_models(tree, expander, past)
                 _check_included(tree, problems)
                 _take(tree, sources, problems)
     return sources
@@ -81,6 +84,20 @@ def _check_included(tree: Map, problems: Problems) -> None:
             close = did_you_mean(name, ["models"])
             message = f"an included file holds only 'models'{close}: move '{name}' to the main file"
             problems.add(entry.key.place, name, message)
+
+
+def _expand_models(tree: Map, expander: Expander, past: Past) -> None:
+    """All but those that the last reading expanded just so."""
+    entry = tree.entries.get("models")
+    if entry is None:
+        return
+    models = entry.value
+    if isinstance(models, Map):
+        for name, entry in paced(models.entries.items()):
+            if not past.has(name, entry.value):
+                expander.expand(entry.value, f"models.{name}")
+    else:
+        expander.expand(models, "models")
 
 
 def _take(tree: Map, sources: Sources, problems: Problems) -> None:

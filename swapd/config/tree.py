@@ -14,12 +14,14 @@ class Scalar:
     """A single value as the operator wrote it. ``plain``: without quotes, so ``5`` is a number.
 
     ``broken``: its problem is told already (an unset variable, ...); nobody should look at its text.
+    ``written``: the text as it was before ``expand`` filled it in, where that found something to fill in.
     """
 
     text: str
     place: Place
     plain: bool = True
     broken: bool = False
+    written: str = ""
     weight: ClassVar[int] = 1
     depth: ClassVar[int] = 0
 

@@ -11,6 +11,7 @@ import asyncio
 import cProfile
 import pstats
 import tracemalloc
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from statistics import median
@@ -18,7 +19,7 @@ from tempfile import TemporaryDirectory
 from time import monotonic, process_time
 
 from swapd.core.commands import Kill, Spawn, Terminate
-from swapd.core.engine import Endpoint
+from swapd.core.engine import Endpoint, RunId
 from swapd.core.events import Asked, CatalogChanged, EngineExited, EngineReady, Ticket
 from swapd.core.refusal import Exit, Refused
 from swapd.core.scheduler import Scheduler
@@ -58,8 +59,8 @@ class Hands:
 class NoEngines:
     """What the scales ask of the engine room."""
 
-    def members(self, run: object) -> list[int]:
-        return []
+    def members(self, runs: Sequence[RunId]) -> dict[RunId, list[int]]:
+        return {run: [] for run in runs}
 
     def lines(self, run: object) -> list[str]:
         return []

@@ -16,8 +16,10 @@ from tests.bench.relay import Load, drive
 ENGINES, STREAMS = 10, 500
 SLOW = 100_000
 """Microseconds between two events of each of the 500 streams: 5000 events a second in all."""
-SETTLE = 2.0
-"""Seconds between the start of the engines and the first look."""
+SETTLE = 15.0
+"""Seconds until what a start leaves to do is done: the ledger is saved again only after ten."""
+IDLE = 30.0
+"""Seconds without a request: three looks at the meters, six at the config, wherever they fall."""
 LIMITS = {
     "idle_mib": ("RSS, idle, ten engines up", "MiB", 70.0),
     "streams_mib": (f"RSS, most with {STREAMS} streams", "MiB", 130.0),
@@ -31,9 +33,9 @@ def measure(pace: float = 1.0) -> dict[str, float | None]:
     with tempfile.TemporaryDirectory() as told:
         folder = Path(told) / "swapd"
         with proxies.swapd(folder, concurrency=2 * STREAMS, engines=ENGINES) as daemon:
-            time.sleep(SETTLE)
+            time.sleep(SETTLE * pace)
             found: dict[str, float | None] = {
-                "idle_cpu": _idle(daemon, 10.0 * pace),
+                "idle_cpu": _idle(daemon, IDLE * pace),
                 "idle_mib": _resident(daemon),
             }
             load = Load("paced500", STREAMS, chunks=1, every=SLOW, warm=2.0, seconds=5.0 * pace)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 
 import pytest
 
@@ -80,6 +81,28 @@ async def test_a_model_is_added_while_another_streams_and_nothing_of_it_is_distu
     assert " 59" in text
     after = await client.model("alpha")
     assert (after["pid"], after["run"]) == (before["pid"], before["run"])
+
+
+async def test_a_stream_flows_on_while_a_large_config_is_read(start, connect):
+    """Larger than any: read on the loop it would hold all streams up for half a second."""
+    alpha = engine("--chunk-seconds", "0.01", "--words", "3000")
+    keys = "path: /none.gguf, metadata: {many: [" + "1, " * 60 + "1]}"
+    large = config(alpha=alpha, **{f"model-{n}": keys for n in range(1000)})
+    daemon = start(config(alpha=alpha))
+    client = await connect(daemon)
+    async with client.chat("alpha", stream=True) as answer:
+        chunks = answer.content.iter_any()
+        await anext(chunks)
+        await asyncio.to_thread(daemon.config.write_text, large)
+        reloading = asyncio.ensure_future(client.http.post("/admin/reload"))
+        last, longest = time.monotonic(), 0.0
+        while not reloading.done():
+            await anext(chunks)
+            now = time.monotonic()
+            last, longest = now, max(longest, now - last)
+        (await reloading).release()
+    assert len((await client.status())["models"]) == 1001
+    assert longest < 0.25
 
 
 async def test_a_save_through_a_symlink_swap_is_seen(start, connect, tmp_path):

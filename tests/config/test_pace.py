@@ -1,0 +1,41 @@
+"""Long work in a thread leaves room for the others."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from swapd.config import pace
+from swapd.config.pace import paced
+
+
+def spent_resting(items: int, monkeypatch) -> list[float]:
+    """The rests taken while each item costs a fifth of a spell."""
+    rests: list[float] = []
+    monkeypatch.setattr(pace.time, "sleep", rests.append)
+    for _ in paced(range(items)):
+        until = time.perf_counter() + pace.SPELL / 5
+        while time.perf_counter() < until:
+            pass
+    return rests
+
+
+def test_in_the_main_thread_nobody_waits_and_nothing_rests(monkeypatch):
+    assert spent_resting(20, monkeypatch) == []
+
+
+def test_in_another_thread_it_rests_at_first_and_after_every_spell(monkeypatch):
+    rests: list[float] = []
+    worker = threading.Thread(target=lambda: rests.extend(spent_resting(50, monkeypatch)))
+    worker.start()
+    worker.join()
+    assert 3 <= len(rests) <= 11
+    assert set(rests) == {pace.REST}
+
+
+def test_all_items_come_in_order():
+    found: list[int] = []
+    worker = threading.Thread(target=lambda: found.extend(paced(range(1000))))
+    worker.start()
+    worker.join()
+    assert found == list(range(1000))
