@@ -23,6 +23,7 @@ from swapd.engines.logs import LogBook
 from swapd.engines.probe import Question, Stranger, until_ready
 from swapd.engines.process import CannotStart, Process
 from swapd.engines.resolve import LOOPBACK, fill, resolve
+from swapd.engines.tree import by_session
 
 log = logging.getLogger("swapd")
 CONTAINERS = {"docker", "podman", "nerdctl"}
@@ -92,9 +93,9 @@ class Run:
         self._probing = tasks.spawn(self._probe(), name=f"probe {recipe.run}")
         self._stopping: asyncio.Task[None] | None = None
 
-    def members(self) -> list[int]:
+    def members(self, sessions: Mapping[int, Sequence[int]]) -> list[int]:
         """The pids of its tree, as far as they are known; none of a container, whose server is elsewhere."""
-        return [] if self._recipe.contained else self.process.tree.known()
+        return [] if self._recipe.contained else self.process.tree.known(sessions)
 
     async def end(self) -> Exit:
         """Return when nothing of the run is left, its ``stop`` command included."""
@@ -136,8 +137,8 @@ class Run:
     async def _watch_load(self) -> None:
         """A container's server is not ours to look at."""
         if not self._recipe.contained:
-            book = self._recipe.book
-            await stall.until_stalled(self.process.tree.known, lambda: book.written, stall.STALL)
+            book, tree = self._recipe.book, self.process.tree
+            await stall.until_stalled(lambda: tree.known(by_session()), lambda: book.written, stall.STALL)
             why = f"its load got stuck: for {stall.STALL:g} s it wrote, computed and read nothing"
             self._post(EngineSick(self._recipe.run, why))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from swapd import tasks
 from swapd.core.commands import Kill, Spawn, Terminate
@@ -19,6 +19,7 @@ from swapd.engines.process import CannotStart
 from swapd.engines.resolve import LOOPBACK, share, threads
 from swapd.engines.run import Recipe, Run, heading
 from swapd.engines.sockets import NoSocket, Sockets
+from swapd.engines.tree import by_session
 
 log = logging.getLogger("swapd")
 LAST_BOUND = 10.0
@@ -65,10 +66,10 @@ class Supervisor:
         living = self._runs.get(run)
         return living.process.tree.memory() if living is not None else None
 
-    def members(self, run: RunId) -> list[int]:
-        """The pids of the run's tree, as far as they can be told; empty once it is gone. Blocks for about a ms."""
-        living = self._runs.get(run)
-        return living.members() if living is not None else []
+    def members(self, runs: Sequence[RunId]) -> dict[RunId, list[int]]:
+        """The pids of each run's tree, as far as they can be told; none once it is gone. Blocks for about a ms."""
+        seen = by_session() if runs else {}
+        return {run: living.members(seen) if (living := self._runs.get(run)) else [] for run in runs}
 
     def lines(self, run: RunId) -> list[str]:
         """What the run wrote so far, as far as it is kept."""

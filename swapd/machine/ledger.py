@@ -185,6 +185,11 @@ class Ledger:
         self._entries = _latest(others | {label: entry})
         return entry
 
+    @property
+    def is_saved(self) -> bool:
+        """Whether there is nothing to write. At once, whatever the disk does."""
+        return self._path is None or self._entries is self._saved
+
     def save(self) -> None:
         """Write it, if there is news. Blocks on the disk. A failure is told once; the next save tries again."""
         with self._saving:

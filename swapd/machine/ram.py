@@ -25,8 +25,8 @@ from swapd.core.need import RAM, Gauge, Reading
 
 _SHARED_MATTERS = 0.05
 """Share of a tree that its members but the biggest hold, at most the part that may be counted twice."""
-_RSS = re.compile(rb"^(?:Rss|Vm)(Anon|File|Shmem|Lck):\s+(\d+) kB", re.MULTILINE)
-_PSS = re.compile(rb"^(?:Pss_)?(Anon|File|Shmem|Lock)(?:ed)?:\s+(\d+) kB", re.MULTILINE)
+_RSS = re.compile(rb"\n(?:Rss|Vm)(Anon|File|Shmem|Lck):\s+(\d+) kB")
+_PSS = re.compile(rb"\n(?:Pss_)?(Anon|File|Shmem|Lock)(?:ed)?:\s+(\d+) kB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +59,25 @@ class Ram:
     @property
     def total(self) -> int:
         """Bytes; the cgroup's ``memory.max`` where that is less."""
-        limits = (limit for group in self._groups if (limit := _limit(group)) is not None)
-        return min((psutil.virtual_memory().total, *limits))
+        return self._bounds().total
 
     def read(self, at: float, trees: Mapping[RunId, Collection[int]]) -> Reading:
         """Total less free less what our runs took is what strangers hold; see Reading."""
         found = {run: held for run, pids in trees.items() if (held := holding(pids, self._proc)) is not None}
-        free = self._available() - sum(held.droppable for held in found.values())
+        bounds = self._bounds()
+        free = bounds.free - sum(held.droppable for held in found.values())
         taken = {run: {RAM: held.total} for run, held in found.items()}
-        return Reading(at, {RAM: Gauge(self.total, max(0, free))}, taken)
+        return Reading(at, {RAM: Gauge(bounds.total, max(0, free))}, taken)
 
     def close(self) -> None:
         """Nothing is held open."""
 
-    def _available(self) -> int:
-        rooms = (room for group in self._groups if (room := _room(group)) is not None)
-        return min((psutil.virtual_memory().available, *rooms))
+    def _bounds(self) -> Gauge:
+        """What there is, and what is available of it: of the machine's, or of the tightest cgroup's."""
+        machine = psutil.virtual_memory()
+        limits = [(group, limit) for group in self._groups if (limit := _limit(group)) is not None]
+        rooms = (room for group, limit in limits if (room := _room(group, limit)) is not None)
+        return Gauge(min((machine.total, *(limit for _, limit in limits))), min((machine.available, *rooms)))
 
 
 def holding(pids: Collection[int], proc: Path = Path("/proc")) -> Held | None:
@@ -137,10 +140,8 @@ def _limit(group: Path) -> int | None:
         return None
 
 
-def _room(group: Path) -> int | None:
+def _room(group: Path, limit: int) -> int | None:
     """Bytes that can still be taken under the group's limit; its page cache can be dropped for them."""
-    if (limit := _limit(group)) is None:
-        return None
     try:
         current = int((group / "memory.current").read_text())
         stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())

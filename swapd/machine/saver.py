@@ -26,6 +26,8 @@ class Saver:
 
     def save(self) -> None:
         """Save soon, or a little later; what has not changed is not written."""
+        if self.ledger.is_saved:
+            return
         now = asyncio.get_running_loop().time()
         if now - self._last >= EVERY and (self._task is None or self._task.done()):
             self._last = now

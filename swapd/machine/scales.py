@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from swapd.core.commands import Command, Grant, Spawn
@@ -39,8 +39,8 @@ log = logging.getLogger("swapd")
 class Engines(Protocol):
     """The engine room, as far as it is asked here."""
 
-    def members(self, run: RunId) -> list[int]:
-        """The pids of the run's tree. Blocks; called in a thread."""
+    def members(self, runs: Sequence[RunId]) -> Mapping[RunId, Sequence[int]]:
+        """The pids of each run's tree. Blocks; called in a thread."""
 
     def lines(self, run: RunId) -> list[str]:
         """What the run wrote so far."""

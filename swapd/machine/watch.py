@@ -29,6 +29,8 @@ HANGS = (
     "cannot read the meters: a driver or a disk has not answered for some seconds; going on with the last reading"
     " until it does (see dmesg)"
 )
+Members = Callable[[Sequence[RunId]], Mapping[RunId, Sequence[int]]]
+"""Runs -> the pids of their trees. One call for all: to look at every process is most of what a look costs."""
 
 
 class Meters(Protocol):
@@ -78,7 +80,7 @@ class Watch:
     def __init__(
         self,
         runs: Runs,
-        members: Callable[[RunId], list[int]],
+        members: Members,
         key: Callable[[Launch], str],
         take: Callable[[Look], None],
     ) -> None:
@@ -152,7 +154,7 @@ class Watch:
 class _Eye:
     """The part that blocks."""
 
-    def __init__(self, members: Callable[[RunId], list[int]], key: Callable[[Launch], str]) -> None:
+    def __init__(self, members: Members, key: Callable[[Launch], str]) -> None:
         self._members = members
         self._key = key
         self._meters: list[Meters] = []
@@ -169,7 +171,7 @@ class _Eye:
         for one in old:
             one.close()
         self._meters = [meter for meter in self._meters if meter not in old]
-        trees = {run: self._members(run) for run in living}
+        trees = self._members(living)
         reading = meters.read(at, trees)
         held = {run: holding(trees[run]) for run in loading}
         loaded = {run: self._loaded(launch, trees[run]) for run, launch in fresh.items()}

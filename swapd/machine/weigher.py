@@ -39,6 +39,7 @@ class Weigher:
         self._weighing = weighing
         self._catalog = Catalog()
         self._blind: bool | None = None
+        self._around: tuple[bool, Devices] | None = None
         self._needs: dict[str, tuple[Subject, Need]] = {}
         self._waiting: list[str] = []
         self._worker: asyncio.Task[None] | None = None
@@ -50,14 +51,22 @@ class Weigher:
 
     def look(self, catalog: Catalog) -> None:
         """Weigh what is new in this catalog; nothing where it budgets no memory."""
-        self._catalog = catalog
+        seen, self._catalog = self._catalog, catalog
         if self._blind is None:
             return
         budgeted = any(map(is_memory, catalog.budget))
         specs = catalog.models if budgeted else {}
         self._needs = {name: known for name, known in self._needs.items() if name in specs}
         gpus = self._gpus()
-        self._waiting = [spec.name for spec in specs.values() if not self._is_known(spec, gpus)]
+        around = (self._blind, gpus)
+        same = seen.models.keys() - set(self._waiting) if around == self._around else frozenset()
+        self._around = around
+
+        def settled(spec: Spec) -> bool:  # the loop waits for this, and most models are the very same
+            unchanged = spec.name in same and seen.models[spec.name] is spec and spec.name in self._needs
+            return unchanged or self._is_known(spec, gpus)
+
+        self._waiting = [spec.name for spec in specs.values() if not settled(spec)]
         self._go_on()
 
     def _go_on(self) -> None:

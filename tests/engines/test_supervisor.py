@@ -270,10 +270,13 @@ async def test_the_members_of_a_run_are_its_session_and_who_was_seen_outside_of_
     run = room.fake("--grandchild", "--grandchild-setsid")
     await room.ready(run)  # the probe has looked at the whole tree
     grandchild = int((await until(lambda: [x for x in room.log() if x.startswith("grandchild ")]))[0].split()[1])
-    assert room.supervisor.members(run) == sorted([room.supervisor.pid(run), grandchild])
+    other = room.fake()
+    await room.ready(other)
+    own, others = sorted([room.supervisor.pid(run), grandchild]), [room.supervisor.pid(other)]
+    assert room.supervisor.members([run, other]) == {run: own, other: others}
     room.terminate(run)
     await room.exit(run)
-    assert room.supervisor.members(run) == []
+    assert room.supervisor.members([run, other]) == {run: [], other: others}
 
 
 async def test_of_a_container_no_member_is_told(room, tmp_path):
@@ -282,7 +285,7 @@ async def test_of_a_container_no_member_is_told(room, tmp_path):
     docker.chmod(0o755)
     run = room.spawn(Launch((str(docker), "run", "x")))
     await until(lambda: room.supervisor.pid(run))
-    assert room.supervisor.members(run) == []
+    assert room.supervisor.members([run]) == {run: []}
 
 
 async def test_twenty_lives_leak_no_file_descriptor_and_no_zombie(room):
