@@ -6,21 +6,20 @@ It is made of the standard library alone: a verb that asks one question should n
 from __future__ import annotations
 
 import codecs
-import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
+from http.client import HTTPException, HTTPResponse, IncompleteRead
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin
 
 import msgspec
 
+from swapd.cli.connect import connect, unreachable
 from swapd.cli.failure import Failed
 from swapd.cli.target import Target
 
-CONNECT, QUICK = 5.0, 30.0
-"""Seconds to connect, and of silence before answers that need no engine to start or stop."""
+QUICK = 30.0
+"""Seconds of silence before answers that need no engine to start or stop."""
 PIECE = 1 << 16
 """Bytes at a time of what is followed."""
 
@@ -91,31 +90,30 @@ class Admin:
 
     @contextmanager
     def _open(self, method: str, path: str, bound: float | None) -> Iterator[HTTPResponse]:
-        connection, prefix = _connect(self._target)
-        headers = {"Authorization": f"Bearer {self._target.key}".encode()} if self._target.key else {}
+        headers = _headers(self._target)
+        connection, prefix = connect(self._target)
         try:
             connection.sock.settimeout(bound)
             connection.request(method, prefix + path, headers=headers)
             yield connection.getresponse()
-        except TimeoutError:
-            raise _unreachable(self._target, f"no answer within {bound:g} s") from None
         except (HTTPException, OSError) as error:
+            if isinstance(error, TimeoutError) and bound is not None:
+                raise unreachable(self._target, f"no answer within {bound:g} s") from None
             raise _broken(self._target, error) from None
         finally:
             connection.close()
 
 
-class _Unix(HTTPConnection):
-    """Over a Unix socket."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=CONNECT)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(CONNECT)
-        self.sock.connect(self._path)
+@contextmanager
+def reading(target: Target) -> Iterator[None]:
+    """For the block that shows an answer: if it lacks what ours have, or has it otherwise, raises Failed."""
+    try:
+        yield
+    except UnicodeError:
+        raise  # that is about where it is shown
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        text = f"cannot read the answer of {target.url}: it is not swapd's, or not this version's"
+        raise Failed(text) from error
 
 
 def message_of(body: bytes) -> str | None:
@@ -126,33 +124,15 @@ def message_of(body: bytes) -> str | None:
         return None
 
 
-def _connect(target: Target) -> tuple[HTTPConnection, str]:
-    """An open connection, and what every path begins with. Raises Failed."""
-    connection: HTTPConnection
-    if target.url.startswith("unix:"):
-        connection, prefix = _Unix(target.url.removeprefix("unix:").removeprefix("//")), ""
-    else:
-        connection, prefix = _over_tcp(target)
-    try:
-        connection.connect()
-    except TimeoutError:
-        raise _unreachable(target, f"no answer within {CONNECT:g} s") from None
-    except UnicodeError:  # the name of no host
-        raise _no_url(target) from None
-    except OSError as error:
-        raise _unreachable(target, _reason(error)) from None
-    return connection, prefix
-
-
-def _over_tcp(target: Target) -> tuple[HTTPConnection, str]:
-    try:
-        url = urlsplit(target.url)
-        kind = {"http": HTTPConnection, "https": HTTPSConnection}[url.scheme]
-        if not url.hostname:
-            raise _no_url(target)
-        return kind(url.hostname, url.port, timeout=CONNECT), url.path.rstrip("/")
-    except (ValueError, KeyError, HTTPException):
-        raise _no_url(target) from None
+def _headers(target: Target) -> dict[str, bytes]:
+    """What proves who asks. Raises Failed, without the key in it, if no header can carry the key."""
+    key = (target.key or "").strip()
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in key):
+        raise Failed(
+            "cannot send the operator's key: it has a line break or another control character in it\n"
+            "Look at $SWAPD_ADMIN_KEY, or at admin.key in the config."
+        )
+    return {"Authorization": f"Bearer {key}".encode(errors="surrogateescape")} if key else {}
 
 
 def _texts(answer: HTTPResponse) -> Iterator[str]:
@@ -169,6 +149,10 @@ def _part(name: str) -> str:
 
 def _refused(target: Target, answer: HTTPResponse, body: bytes) -> Failed:
     message = message_of(body)
+    if (elsewhere := answer.headers["Location"]) and 300 <= answer.status < 400:
+        base = urljoin(target.url, elsewhere).partition("/admin/")[0]  # the path is ours, and comes of itself
+        text = f"cannot ask swapd: {target.url} answers with a redirect to {base}; use that as --url"
+        return Failed(text)
     if message is None:
         kind = f"HTTP {answer.status}, {answer.headers.get_content_type()}"
         return Failed(f"cannot understand the answer of {target.url} ({kind}): is this a swapd?")
@@ -177,22 +161,10 @@ def _refused(target: Target, answer: HTTPResponse, body: bytes) -> Failed:
     return Failed(message)
 
 
-def _unreachable(target: Target, reason: str) -> Failed:
-    text = f"cannot reach swapd at {target.url}: {reason}; is it running? start it with `swapd serve`"
-    return Failed(f"{text}\n({target.doubt})" if target.doubt else text)
-
-
-def _no_url(target: Target) -> Failed:
-    return Failed(f"cannot reach swapd at {target.url}: that is no URL; write it like http://host:port")
-
-
 def _broken(target: Target, error: Exception) -> Failed:
     """The connection was there, and something became of it. Not all that is no HTTP says so in words."""
     if isinstance(error, OSError | IncompleteRead):
-        return Failed(f"cannot hear swapd at {target.url} any longer: it closed the connection")
+        silent = isinstance(error, TimeoutError)  # the kernel's own: what we wait for here may take its time
+        what = "nothing comes from there any more" if silent else "it closed the connection"
+        return Failed(f"cannot hear swapd at {target.url} any longer: {what}")
     return Failed(f"cannot talk to swapd at {target.url}: {error or type(error).__name__}")
-
-
-def _reason(error: OSError) -> str:
-    """``connection refused``."""
-    return os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error.strerror or error)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from swapd.cli.client import Admin
+from swapd.cli.client import Admin, reading
 from swapd.cli.console import Bit, Console, stdout
 from swapd.cli.target import Target, talks_to_daemon
 
@@ -41,7 +41,8 @@ def verb(target: Target, follow: bool, lines: int, as_json: bool) -> None:
         if as_json:
             console.text(json.dumps(event, ensure_ascii=False) + "\n")
         else:
-            tell(console, event)
+            with reading(target):
+                tell(console, event)
 
 
 def tell(console: Console, event: dict[str, Any]) -> None:

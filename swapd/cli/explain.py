@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from swapd.cli.client import Admin
+from swapd.cli.client import Admin, reading
 from swapd.cli.console import Bit, Console, Table, stdout
 from swapd.cli.status import COLOURS, amounts
 from swapd.cli.target import Target, json_option, talks_to_daemon
@@ -28,7 +28,8 @@ def verb(target: Target, model: str, as_json: bool) -> None:
     if as_json:
         stdout().json(found)
     else:
-        show(stdout(), found)
+        with reading(target):
+            show(stdout(), found)
 
 
 def show(console: Console, found: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import time
 
 import click
 
-from swapd.cli.client import Admin
+from swapd.cli.client import Admin, reading
 from swapd.cli.console import stderr, stdout
 from swapd.cli.target import Target, talks_to_daemon
 from swapd.cli.words import seconds
@@ -21,8 +21,9 @@ def verb(target: Target, model: str, no_wait: bool) -> None:
     began = time.monotonic()
     with stderr().busy(f"loading {model}"):
         answer = Admin(target).load(model, wait=not no_wait)
+    with reading(target):
+        outcome = f"{answer['model']} is {answer['state']}"
     if no_wait:
-        stdout().line(f"{answer['model']} is {answer['state']}")
+        stdout().line(outcome)
     else:
-        took = seconds(time.monotonic() - began)
-        stdout().line(f"{answer['model']} is {answer['state']} after {took}", style="green")
+        stdout().line(f"{outcome} after {seconds(time.monotonic() - began)}", style="green")

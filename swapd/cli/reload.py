@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from swapd.cli.client import Admin
+from swapd.cli.client import Admin, reading
 from swapd.cli.console import Bit, Console, stdout
 from swapd.cli.failure import Failed
 from swapd.cli.target import Target, json_option, talks_to_daemon
@@ -34,9 +34,12 @@ def verb(target: Target, as_json: bool) -> None:
     if as_json:
         stdout().json(outcome)
     elif "problems" not in outcome:
-        show(stdout(), outcome)
+        with reading(target):
+            show(stdout(), outcome)
     if "problems" in outcome:
-        raise Failed("\n".join(["cannot reload: the config has problems, nothing was changed", *_told(outcome)]))
+        with reading(target):
+            problems = list(_told(outcome))
+        raise Failed("\n".join(["cannot reload: the config has problems, nothing was changed", *problems]))
 
 
 def show(console: Console, outcome: dict[str, Any]) -> None:

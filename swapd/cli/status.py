@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from swapd.cli.client import Admin
+from swapd.cli.client import Admin, reading
 from swapd.cli.console import Bit, Console, Table, stdout
 from swapd.cli.target import Target, json_option, talks_to_daemon
 from swapd.cli.words import age, age_of
@@ -43,7 +43,8 @@ def verb(target: Target, as_json: bool) -> None:
     if as_json:
         stdout().json(status)
     else:
-        show(stdout(), status, datetime.now(UTC))
+        with reading(target):
+            show(stdout(), status, datetime.now(UTC))
 
 
 def show(console: Console, status: dict[str, Any], now: datetime) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from swapd.cli.client import Admin
+from swapd.cli.client import Admin, reading
 from swapd.cli.console import stderr, stdout
 from swapd.cli.target import Target, talks_to_daemon
 
@@ -23,4 +23,5 @@ def verb(target: Target, model: str | None, everything: bool) -> None:
     with stderr().busy(f"unloading {model or 'every model'}"):
         admin = Admin(target)
         answer = admin.unload_all() if model is None else admin.unload(model)
-    stdout().line(f"{answer['model'] if model else 'every model'} is {answer['state']}")
+    with reading(target):
+        stdout().line(f"{answer['model'] if model else 'every model'} is {answer['state']}")

@@ -110,8 +110,10 @@ class Story:
         if not commands and isinstance(event, Left):
             self._waiting.pop(event.ticket, None)
             return ()
-        if len(commands) == 1 and isinstance(event, Asked) and isinstance(commands[0], Grant):
-            return (Granted(commands[0], event.client),)  # at once: there is no wait to remember
+        if len(commands) == 1 and isinstance(event, Asked):
+            (told,) = commands
+            if isinstance(told, Grant) and told.ticket == event.ticket:
+                return (Granted(told, event.client),)  # at once: there is no wait to remember
         return [
             *self._happened(event, now),
             *(told for command in commands for told in self._decided(command, now)),
