@@ -32,6 +32,7 @@ class Connection(asyncio.Protocol):
         self._source: Source | None = None
         self._drained = asyncio.Event()
         self._drained.set()
+        self._gone = False
         self.full = False
         """The client does not keep up with what was written."""
         self.peer = ""
@@ -85,6 +86,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Closed, by either side."""
+        self._gone = True
         self._leave(self)
         self._drained.set()
         self._lane.connection_lost(exc)
@@ -111,7 +113,7 @@ class Connection(asyncio.Protocol):
     def reset(self) -> None:
         """Break off: a mere close would look like the end to an HTTP/1.0 client."""
         sock = self._transport.get_extra_info("socket")
-        if sock is not None and sock.family != socket.AF_UNIX:
+        if not self._gone and sock.family != socket.AF_UNIX:
             with contextlib.suppress(OSError):  # it is closed already
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._transport.abort()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -34,6 +35,14 @@ from tests.web import raw
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Any]:
     """Both loops: their transports differ in what they tell of a peer, and in what class they are."""
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(autouse=True)
+def no_bug_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """What the doors log as an error is a bug of ours."""
+    yield
+    bugs = [record for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
+    assert not [record.getMessage() for record in bugs if record.name == "swapd"]
 
 
 class FakeGate:

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from tests.web.raw import LAST, STREAM, Caller, End, calling, chunked, post
+from tests.web.strict_table import CHUNKED, HOST, IN_CHUNKS, ask
 from tests.web.test_heads import ONE_LOOP
 
 QUICK = 0.5
@@ -34,12 +35,13 @@ def silent(started: asyncio.Event, *pieces: bytes):
 
 
 @pytest.mark.parametrize("how", ["closes", "resets", "half-closes"])
+@pytest.mark.parametrize("wanted", [post(STREAM), ask(HOST, CHUNKED, body=IN_CHUNKS)], ids=["express", "aiohttp"])
 @pytest.mark.parametrize("sent", [(), (b"HTTP/1.1 200",), (chunked(b"data: 1\n\n", kind=b"text/event-stream"),)])
-async def test_when_a_client_leaves_the_engine_sees_it_and_the_lease_is_free(raw_hall, how, sent):
+async def test_when_a_client_leaves_the_engine_sees_it_and_the_lease_is_free(raw_hall, how, sent, wanted):
     started = asyncio.Event()
     front, engine = await raw_hall(silent(started, *sent))
     async with calling(front.port) as caller:
-        await caller.send(post(STREAM))
+        await caller.send(wanted)
         await started.wait()
         leave(caller, how)
         async with asyncio.timeout(QUICK):
@@ -150,7 +152,7 @@ async def test_when_a_client_leaves_that_did_not_read_the_engine_sees_it(raw_hal
 
 
 @ONE_LOOP
-async def test_a_large_request_waits_for_an_engine_that_reads_slowly(raw_hall):
+async def test_a_large_wantedwaits_for_an_engine_that_reads_slowly(raw_hall):
     go, body = asyncio.Event(), b'{"model": "alpha", "x": "%s"}' % (b"x" * 12_000_000)
 
     async def talk(line):
