@@ -94,6 +94,7 @@ class Daemon:
             self._desk.post(CatalogChanged(self._config.catalog))
             self._announce([doors.url_of(sock) for sock in sockets])
             await self._going.wait()
+            watcher.cancel()  # its thread takes a moment to end: while the engines do
             await self._wind_down()
         finally:
             watcher.cancel()

@@ -12,11 +12,12 @@ from typing import Any
 
 from swapd.config import Changes, Loaded, Problem, changes, completed, load
 from swapd.config.pace import paced
+from swapd.config.past import Past
 from swapd.core.events import CatalogChanged, Event
 from swapd.core.settings import Settings
 from swapd.core.spec import Catalog, Cost
 from swapd.journal import configure
-from swapd.lasting import lasting
+from swapd.tasks import spawn
 
 log = logging.getLogger("swapd")
 
@@ -38,7 +39,9 @@ class Current:
         """With the budget completed."""
         self.settings: Settings = loaded.settings
         self.problems: list[dict[str, Any]] = []
-        self._load = partial(load, path, environ, find_binary, loaded.past)
+        self._path = path
+        self._load = partial(load, path, environ, find_binary)
+        self._past: Past | None = loaded.past
         self._watched = _watched(loaded)
         self._held: dict[Path, object] = {}
         self._warned = {(warning.key, warning.message) for warning in loaded.warnings}
@@ -67,8 +70,16 @@ class Current:
             await self.reload()
 
     async def reload(self) -> dict[str, Any]:
-        """Read again, whatever was saved; one at a time. Returns what changed, or ``{"problems": [...]}``."""
-        async with self._turn:
+        """Read again, whatever was saved; one at a time. Returns what changed, or ``{"problems": [...]}``.
+
+        Once begun it goes on to its end, and counts, even if nobody waits for it any more: no thread can be ended.
+        """
+        await self._turn.acquire()
+        return await asyncio.shield(spawn(self._reload_and_yield(), "reload"))
+
+    async def _reload_and_yield(self) -> dict[str, Any]:
+        """A reload of whose turn it is; then it is the next one's."""
+        try:
             loaded, change = await asyncio.to_thread(self._read)  # a large file must not hold up any stream
             if loaded.catalog is None or loaded.settings is None:
                 self._watched = tuple(dict.fromkeys((*self._watched, *_watched(loaded))))
@@ -77,21 +88,27 @@ class Current:
             self.problems = []
             if change:
                 self._apply(loaded.catalog, loaded.settings, change)
-            return {"generation": self.generation} | {
-                f.name: list(getattr(change, f.name)) for f in fields(change)
-            }
+            told = {field.name: list(getattr(change, field.name)) for field in fields(change)}
+            return {"generation": self.generation} | told
+        finally:
+            self._turn.release()
 
     def _read(self) -> tuple[Loaded, Changes]:
-        """The config as it is now, and what that changes. Blocks."""
+        """The config as it is now, and what that changes. Never raises. Blocks."""
         self._held = _held(self._watched)
-        with lasting():
-            loaded = self._load()
+        past, self._past = self._past, None  # a reading that breaks off leaves who knows what in it
+        try:
+            loaded = self._load(past)
+            self._past = loaded.past
             if loaded.catalog is None or loaded.settings is None:
                 return loaded, Changes()
             change = changes(self._written, loaded.catalog, self.settings, loaded.settings)
             if change:
                 self._warn(loaded.warnings)
             return loaded, change
+        except Exception as error:
+            log.exception("cannot read the config: this is a bug in swapd, please report it")
+            return _broken_off(self._path, error), Changes()
 
     def _warn(self, warnings: tuple[Problem, ...]) -> None:
         """Of what was not told before: a thousand files of a disk that is gone are told once. Blocks."""
@@ -107,9 +124,9 @@ class Current:
             configure(settings.log, self._environ)
         kept = {key: getattr(self.settings, key) for key in ("listen", "state_dir", "trace")}
         self.settings = replace(settings, **kept)
-        self._written, before = catalog, self.catalog
+        self._written = catalog
         self.catalog = completed(catalog, self._total)
-        if self.catalog != before:
+        if change.of_catalog:
             self._post(CatalogChanged(self.catalog))
         self.generation += bool(replace(change, needs_restart=()))
 
@@ -119,6 +136,13 @@ class Current:
             log.error("config: %s", problem)
         log.error("the config has errors; the one in force stays")
         return {"problems": self.problems}
+
+
+def _broken_off(path: Path, error: Exception) -> Loaded:
+    """What is told of a reading that ended in an error of ours."""
+    message = f"cannot read the config: {error!r}; this is a bug in swapd, please report it"
+    problem = Problem(str(path), 1, 1, "", message)
+    return Loaded(None, None, problems=(problem,), warnings=(), files=(), folders=())
 
 
 def _held(paths: Iterable[Path]) -> dict[Path, object]:

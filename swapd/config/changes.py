@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from swapd.config.alike import alike
 from swapd.config.pace import paced
 from swapd.core.settings import Settings
 from swapd.core.spec import Alias, Catalog, Cost
 
 _FIXED = ("listen", "state_dir", "trace")  # bound, or opened, once at start
+_OF_CATALOG = frozenset({"budget", "scheduling", "default_model"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,12 @@ class Changes:
     def __bool__(self) -> bool:
         return any(getattr(self, field.name) for field in fields(self))
 
+    @property
+    def of_catalog(self) -> bool:
+        """Whether any of it is for the scheduler."""
+        models = self.added or self.removed or self.relaunched or self.retuned
+        return bool(models) or not _OF_CATALOG.isdisjoint(self.settings)
+
     def words(self) -> str:
         """The difference in one line."""
         parts = [
@@ -44,7 +52,7 @@ def changes(old: Catalog, new: Catalog, old_settings: Settings, new_settings: Se
     stayed = old.models.keys() & new.models.keys()
     touched = [name for name in paced(stayed) if old.models[name] is not new.models[name]]
     relaunched = {name for name in touched if old.models[name].launch != new.models[name].launch}
-    retuned = {name for name in touched if old.models[name].terms != new.models[name].terms}
+    retuned = {name for name in paced(touched) if not alike(old.models[name].terms, new.models[name].terms)}
     retuned |= _renamed(old, new) & stayed
     edited = _edited(old, new, old_settings, new_settings)
     return Changes(
@@ -59,14 +67,12 @@ def changes(old: Catalog, new: Catalog, old_settings: Settings, new_settings: Se
 
 def _renamed(old: Catalog, new: Catalog) -> set[str]:
     """The models that gained, lost or changed an alias."""
-    if old.aliases == new.aliases:
-        return set()
 
     def edited(alias: Alias) -> bool:
-        return old.aliases.get(alias.name) != alias or new.aliases.get(alias.name) != alias
+        return not (alike(old.aliases.get(alias.name), alias) and alike(new.aliases.get(alias.name), alias))
 
     both = (*old.aliases.values(), *new.aliases.values())
-    return {alias.model for alias in both if edited(alias)}
+    return {alias.model for alias in paced(both) if edited(alias)}
 
 
 def _given(catalog: Catalog) -> tuple[Cost, int | None, bool]:

@@ -37,6 +37,14 @@ def web_path(text: str) -> str:
     return text
 
 
+def bound(text: str) -> float | None:
+    """Seconds that something may take, None for any; there must be some."""
+    seconds = _NEVER(text)
+    if seconds == 0:
+        raise ValueError(f"'{text}' leaves no time at all: give a duration, or 'never' for no bound")
+    return seconds
+
+
 def engine_kind(text: str) -> str:
     """The engine kinds of the schema, of which one is built."""
     kind = units.choice("llama.cpp", "vllm", "sglang", "tgi", "ollama", "localai", "lmstudio", "openai")(text)
@@ -74,6 +82,8 @@ Flag = Annotated[bool, Leaf(units.boolean, {"type": "boolean"})]
 Duration = Annotated[float, Leaf(units.duration, _NUMBER_OR_TEXT | {"examples": ["500ms", "30s", "15m", "1h"]})]
 Never = Annotated[float, Leaf(_NEVER, _NUMBER_OR_TEXT | {"examples": ["30s", "15m", "1h", "never"]})]
 """A duration, or ``never``, which reads as None: a key of this kind is typed ``Never | None``."""
+Bound = Annotated[float, Leaf(bound, _NUMBER_OR_TEXT | {"examples": ["30s", "15m", "1h", "never"]})]
+"""As ``Never``, but not nothing."""
 Size = Annotated[int, Leaf(units.size, _NUMBER_OR_TEXT | {"examples": ["512MiB", "22GiB", "100MB"]})]
 Whole = Annotated[int, _number(0)]
 Positive = Annotated[int, _number(1)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from swapd.config.alike import alike
 from swapd.config.pieces import Pieces
 from swapd.config.tree import Map, Node, Scalar, Seq
 
@@ -16,7 +17,7 @@ T = TypeVar("T")
 
 
 class Answers(Generic[T]):
-    """Answers by model, each with the facts that it follows from: while these are equal, so is the answer."""
+    """Answers by model, each with the facts that it follows from: while these are alike, so is the answer."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[object, T]] = {}
@@ -29,7 +30,7 @@ class Answers(Generic[T]):
     def ask(self, name: str, facts: object, answer: Callable[[], T]) -> T:
         """The answer of last time, if its facts are the same, else ``answer()``."""
         known = self._known.get(name)
-        if known is None or known[0] != facts:
+        if known is None or not alike(known[0], facts):
             known = (facts, answer())
         self._met[name] = known
         return known[1]

@@ -22,9 +22,11 @@ _OTHER_BREAKS = "\r\x85\u2028\u2029"
 """YAML ends a line here too; then lines would have to be counted differently."""
 _TOP_KEY = re.compile(r"\n(?=[A-Za-z_][\w-]*:(?:\s|$))", re.ASCII)
 """Begins with a plain character, as do the others that look through all of a text: these are the fast ones."""
-_NOTHING = re.compile(r"(?:[ ]*(?:#.*)?\n)*(?:---[ ]*\n(?:[ ]*(?:#.*)?\n)*)?")
+_BLANK = r"[ ]*+(?:#.*+)?+\n"
+"""Takes all it can and gives nothing back, so that a million such lines need no second look."""
+_NOTHING = re.compile(rf"(?:{_BLANK})*+(?:---[ ]*+\n(?:{_BLANK})*+)?+")
 """Blank lines and comments, and perhaps a document's first line."""
-_MODELS = re.compile(r"models:[ ]*(?:#.*)?\n(?:[ ]*(?:#.*)?\n)*(?P<indent>[ ]+)(?=[^\s#])")
+_MODELS = re.compile(rf"models:{_BLANK}(?:{_BLANK})*+(?P<indent>[ ]++)(?=[^\s#])")
 
 
 @dataclass(slots=True)
@@ -38,10 +40,10 @@ class Piece:
     def at(self, line: int) -> Piece:
         """The same in this line."""
         if line != self.line:
-            down, file = line - self.line, self.entry.key.place.file
+            down = line - self.line
             for node in _nodes(self.entry):
-                _, old, column = node.place
-                node.place = Place(file, old + down, column)
+                old = node.place
+                node.place = Place(old.file, old.line + down, old.column)
             self.line = line
         return self
 
@@ -74,7 +76,7 @@ class Pieces:
             raise _Whole
         root, nodes, line = Map(Place(file)), 0, 1 + text.count("\n", 0, starts[0])
         root.place = Place(file, line)
-        for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+        for start, end in paced(zip(starts, [*starts[1:], len(text)], strict=True)):
             part = text[start:end]
             models = _MODELS.match(part)
             taken = self._models(part, len(models["indent"]), file, line) if models else None
@@ -120,15 +122,16 @@ def _read(text: str, indent: int, file: str) -> Piece:
     if problems or composed.anchored or not isinstance(root, Map) or len(root.entries) != 1:
         raise _Whole
     entry = next(iter(root.entries.values()))
-    if entry.key.place != (file, 1, indent + 1):
+    if entry.key.place != Place(file, 1, indent + 1):
         raise _Whole
     return Piece(1, entry, composed.nodes)
 
 
 def _enter(into: Map, piece: Piece) -> None:
     entry = piece.entry
-    if into.entries.setdefault(entry.key.text, entry) is not entry:
+    if entry.key.text in into.entries:  # even by the very same piece: its text may stand there twice
         raise _Whole
+    into.entries[entry.key.text] = entry
     into.weight += entry.value.weight
     into.depth = max(into.depth, entry.value.depth + 1)
 

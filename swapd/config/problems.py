@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+
+import msgspec
 
 
-class Place(NamedTuple):
-    """A spot in a file; line and column start at 1."""
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """A spot in a file; line and column start at 1. No circle leads through it: the collector is spared it."""
 
     file: str
     line: int = 1
@@ -45,7 +46,8 @@ class Problems:
 
     def add(self, place: Place, key: str, message: str) -> None:
         """Note a problem with the key or value that stands at ``place``."""
-        self._found.setdefault((place, message), Problem(*place, key, message))
+        problem = Problem(place.file, place.line, place.column, key, message)
+        self._found.setdefault((place, message), problem)
 
     def sorted(self) -> tuple[Problem, ...]:
         """All of them: files in the order they were first complained about, then by line and column."""

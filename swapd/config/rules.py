@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from difflib import get_close_matches
 
 from swapd.config import llamacpp
@@ -59,7 +60,7 @@ def _command_describes_itself(draft: Draft, problems: Problems) -> None:
 
 def _command_takes_its_place(draft: Draft, problems: Problems) -> None:
     told = (*draft.keys.command, *draft.keys.env.values())
-    port, socket = (any(name in word for word in told) for name in (llamacpp.PORT, llamacpp.SOCKET))
+    port, socket = _says(told, llamacpp.PORT), _says(told, llamacpp.SOCKET)
     if draft.keys.command and not (port or socket):
         message = (
             "never says '${port}': swapd chooses a free port for each start, so add '--port ${port}', "
@@ -69,13 +70,22 @@ def _command_takes_its_place(draft: Draft, problems: Problems) -> None:
     elif port and socket:
         message = "says '${port}' and '${socket}': an engine listens on one of them, remove the other"
         problems.add(draft.place("command"), draft.path("command"), message)
+    elif port or socket:
+        has, lacks = (llamacpp.PORT, llamacpp.SOCKET) if port else (llamacpp.SOCKET, llamacpp.PORT)
+        if _says(draft.keys.stop, lacks):
+            message = f"says '{lacks}', which has no value where the engine listens on '{has}': write that instead"
+            problems.add(draft.place("stop"), draft.path("stop"), message)
+
+
+def _says(words: Iterable[str], name: str) -> bool:
+    return any(name in word for word in words)
 
 
 def _place_is_the_one_chosen(draft: Draft, problems: Problems) -> None:
     """Of a described model: only one of the two has a value."""
     other = llamacpp.PORT if draft.keys.socket == "unix" else llamacpp.SOCKET
     for key, told in (("args", draft.keys.args), ("env", draft.keys.env.values()), ("stop", draft.keys.stop)):
-        if any(other in word for word in told):
+        if _says(told, other):
             message = f"says '{other}', which has no value with 'socket: {draft.keys.socket}': remove one of them"
             problems.add(draft.place(key), draft.path(key), message)
 

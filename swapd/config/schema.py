@@ -29,10 +29,10 @@ class Edits(Keys, frozen=True):
 class Timeouts(Keys, frozen=True):
     """How long the proxy waits for an engine."""
 
-    connect: kinds.Never | None = 5.0
-    first_byte: kinds.Never | None = 300.0
-    idle: kinds.Never | None = 120.0
-    total: kinds.Never | None = None
+    connect: kinds.Bound | None = 5.0
+    first_byte: kinds.Bound | None = 300.0
+    idle: kinds.Bound | None = 120.0
+    total: kinds.Bound | None = None
 
 
 class Retry(Keys, frozen=True):
@@ -140,7 +140,7 @@ class Scheduling(Keys, frozen=True):
     patience: kinds.Duration = 65.0
     linger: kinds.Duration = 20.0
     queue: kinds.Whole = 256
-    wait: kinds.Never | None = 600.0
+    wait: kinds.Bound | None = 600.0
 
 
 class Limits(Keys, frozen=True):

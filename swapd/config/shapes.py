@@ -92,6 +92,20 @@ def keys_of(struct: type[msgspec.Struct]) -> dict[str, Shape]:
     return {name: _shape(hint) for name, hint in get_type_hints(struct, include_extras=True).items()}
 
 
+def open_in(shape: Shape) -> frozenset[str]:
+    """The names that may stay ``${unresolved}`` somewhere in a value of this shape."""
+    match shape:
+        case Leaf():
+            return shape.open
+        case Many():
+            return open_in(shape.item)
+        case Table():
+            return NONE.union(*map(open_in, (shape.value, *shape.named.values())))
+        case Section():
+            return NONE.union(*map(open_in, keys_of(shape.struct).values()))
+    return NONE
+
+
 def _shape(hint: Any) -> Shape:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:

@@ -1,16 +1,21 @@
-"""A config file as a small tree that remembers where each key and value stands."""
+"""A config file as a small tree that remembers where each key and value stands.
+
+No circle can be made of it, so Python's collector of circles is spared what there is most of (``gc=False``):
+tens of thousands of values that it would look through again and again, while all streams wait for it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import msgspec
+
 from swapd.config.problems import Place
 from swapd.config.units import natural
 
 
-@dataclass(slots=True, eq=False)
-class Scalar:
+class Scalar(msgspec.Struct, eq=False, gc=False):
     """A single value as the operator wrote it. ``plain``: without quotes, so ``5`` is a number.
 
     ``broken``: its problem is told already (an unset variable, ...); nobody should look at its text.
@@ -41,8 +46,7 @@ class Seq:
     depth: int = 1
 
 
-@dataclass(slots=True, eq=False)
-class Entry:
+class Entry(msgspec.Struct, eq=False, gc=False):
     """A key and its value."""
 
     key: Scalar

@@ -13,6 +13,7 @@ import msgspec
 from swapd.config import shapes
 from swapd.config.expand import LATER
 from swapd.config.problems import Problems, did_you_mean
+from swapd.config.schema import Model
 from swapd.config.shapes import Shape
 from swapd.config.tree import Map, Node, Scalar, Seq, kind, plain_data
 
@@ -20,16 +21,14 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 _LEFT_OPEN = re.compile(r"\$\{(" + "|".join(sorted(LATER)) + r")\}")
 _NAMES = shapes.Many(shapes.Leaf(str, {"type": "string"}), strict=True)
-_KNOWN = {
-    "model": "a model",
-    "host": "command, args, env and stop",
-    "port": "command, args, env and stop",
-    "threads": "command and args",
-    "binary": "a command",
-    "device": "a command",
-}
 MODEL = "${model}"
 """Stands for itself while no model is known yet, as in ``defaults``."""
+
+
+def _known_in(name: str) -> str:
+    """Where ``${name}`` may stand."""
+    keys = [f"'{key}'" for key, shape in shapes.keys_of(Model).items() if name in shapes.open_in(shape)]
+    return " and ".join(filter(None, (", ".join(keys[:-1]), *keys[-1:]))) or "a model"
 
 
 class _Wrong(Exception):
@@ -102,9 +101,8 @@ class Walk:
     def _check_open(self, node: Scalar, allowed: frozenset[str], key: str) -> None:
         for name in _LEFT_OPEN.findall(node.text) if "${" in node.text else ():
             if name not in allowed and (name != "model" or self._model is None):
-                raise self._wrong(
-                    node, key, f"'${{{name}}}' cannot be used here: it is known only in {_KNOWN[name]}"
-                )
+                message = f"'${{{name}}}' cannot be used here: it is known only in {_known_in(name)}"
+                raise self._wrong(node, key, message)
 
     def _named(self, value: Any) -> Any:
         """``${model}`` filled in, after splitting, so that no name can change how a command is split."""

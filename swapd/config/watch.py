@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 
-STEP = 200
-"""A burst of changes is over after so many milliseconds of silence."""
+from swapd import tasks
+
+log = logging.getLogger("swapd")
+STEP = 500
+"""Milliseconds between two questions for the kernel's reports. A burst is over when nothing came in between."""
 LONGEST_BURST = 2_000
 LOOK_EVERY = 5_000
 """Milliseconds between looks while nothing is reported."""
@@ -26,21 +30,29 @@ async def watch(paths: Callable[[], Sequence[Path]], changed: Callable[[], Await
     """Await ``changed()`` after every change of a file, or within a folder, that ``paths()`` names.
 
     And once at the beginning: a file may have changed between being read and being watched.
-    Asks ``paths()`` again at each look. Goes on until cancelled, whatever becomes of the files.
+    Asks ``paths()`` again at each look. Goes on until cancelled, whatever becomes of the files, and whatever
+    ``changed()`` raises, which is logged.
     """
     seen = _stamps(paths())
-    await changed()
+    await _tell(changed)
     while True:
         folders = _folders(paths())
         async with contextlib.aclosing(_looks(list(folders))) as looks:
             async for _ in looks:
                 now = _stamps(paths())
                 if any(stamp != seen.get(path, stamp) for path, stamp in now.items()):
-                    await changed()
+                    await _tell(changed)
                     now = _stamps(paths()) | now  # what changed meanwhile is for the next look
                 seen = now
                 if _folders(paths()) != folders:
                     break
+
+
+async def _tell(changed: Callable[[], Awaitable[object]]) -> None:
+    try:
+        await changed()
+    except Exception:  # a bug, by definition: the edit that mends it must still be seen
+        log.exception("cannot take over the edited config; the next edit is looked at")
 
 
 async def _looks(folders: list[Path]) -> AsyncGenerator[None, None]:
@@ -57,13 +69,29 @@ async def _looks(folders: list[Path]) -> AsyncGenerator[None, None]:
         yield_on_timeout=True,
         ignore_permission_denied=True,
     )
+    async with contextlib.aclosing(reports):
+        report = tasks.spawn(_reported(reports), name="first report of an edit")
+        try:
+            await asyncio.sleep(0)  # that began the watch: what was saved just before it, nobody reports
+            yield
+            hearing = await report
+        finally:
+            report.cancel()
+            await asyncio.wait([report])
+        while hearing:
+            yield
+            hearing = await _reported(reports)
+    await asyncio.sleep(LOOK_EVERY / 1000)
+    yield
+
+
+async def _reported(reports: AsyncGenerator[object, None]) -> bool:
+    """Wait for the next report, or until it is time for a look; False if there will be none any more."""
     try:
-        async with contextlib.aclosing(reports):
-            async for _ in reports:
-                yield
-    except OSError:
-        await asyncio.sleep(LOOK_EVERY / 1000)
-        yield
+        await anext(reports)
+    except (OSError, RuntimeError):  # the latter is watchfiles' own, as where all of a user's watches are taken
+        return False
+    return True
 
 
 def _stamps(paths: Iterable[Path]) -> dict[Path, Stamp]:

@@ -35,6 +35,9 @@ def edited(loaded):
         ("[x]", "[x, z]", Changes(retuned=("a",))),
         ("[x]", "[]", Changes(retuned=("a",))),
         ("t: 0", "t: 1", Changes(retuned=("b",))),
+        ("t: 0", "t: false", Changes(retuned=("b",))),
+        ("t: 0", "t: 0.0", Changes(retuned=("b",))),
+        ("ttl: 1m", "ttl: 1m, metadata: {n: [0]}", Changes(retuned=("a",))),
         ("[x]", "[y]", Changes(retuned=("a", "b"))),
         ("  b: ", "  c: ", Changes(added=("c",), removed=("b",))),
         ("engines: 2", "engines: 3", Changes(settings=("budget",))),
@@ -57,6 +60,8 @@ def test_only_what_was_edited_changes(edited, was, becomes, means):
     change = edited(BEFORE, after)
     assert change == means
     assert bool(change) == (means != Changes())
+    models = means.added or means.removed or means.relaunched or means.retuned
+    assert change.of_catalog == bool(models or {"budget", "scheduling", "default_model"} & set(means.settings))
 
 
 def test_an_alias_that_moves_from_a_removed_model_retunes_its_new_one(edited):

@@ -39,3 +39,10 @@ def test_only_one_engine_kind_is_built():
         leaves.engine_kind("vllm")
     with pytest.raises(ValueError, match=r"'vlm' is not one of llama.cpp, vllm, .* \(did you mean 'vllm'\?\)"):
         leaves.engine_kind("vlm")
+
+
+@pytest.mark.parametrize("text", ["0", "0s", "0ms"])
+def test_a_bound_that_leaves_no_time_is_none(text):
+    with pytest.raises(ValueError, match=f"'{text}' leaves no time at all: give a duration, or 'never'"):
+        leaves.bound(text)
+    assert (leaves.bound("never"), leaves.bound("1ms")) == (None, 0.001)

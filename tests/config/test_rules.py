@@ -22,6 +22,12 @@ BAD = [
      "44: models.a.args: says '${port}', which has no value with 'socket: unix': remove one of them"),
     ("a: {path: /x, stop: 'x ${socket}'}",
      "30: models.a.stop: says '${socket}', which has no value with 'socket: tcp': remove one of them"),
+    ("a: {command: 'x ${socket}', stop: 'x ${port}'}",
+     "44: models.a.stop: says '${port}', which has no value where the engine listens on '${socket}': "
+     "write that instead"),
+    ("a: {command: x, env: {P: '${port}'}, stop: 'x ${host} ${socket}'}",
+     "53: models.a.stop: says '${socket}', which has no value where the engine listens on '${port}': "
+     "write that instead"),
     ("a: {path: /x, socket: udp}",
      "32: models.a.socket: 'udp' is not one of tcp, unix"),
     ("a: {command: 'x ${port}', gpu_layers: 9}",
@@ -58,6 +64,11 @@ def test_what_does_not_go_together_is_told(problems, text, told):
 
 def test_a_command_may_take_its_port_from_the_environment(model):
     assert model("command: serve, env: {PORT: '${port}'}").launch.env == (("PORT", "${port}"),)
+
+
+def test_a_stop_may_say_where_its_engine_listens(model):
+    assert model("command: 'x ${socket}', stop: 'bye ${socket}'").terms.stop == ("bye", "${socket}")
+    assert model("command: 'x ${port}', stop: 'bye ${host}:${port}'").terms.stop == ("bye", "${host}:${port}")
 
 
 def test_a_command_may_begin_with_the_binary_that_is_found(model):

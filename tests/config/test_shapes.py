@@ -23,6 +23,10 @@ class Outer(msgspec.Struct):
     plain: tuple[Any, ...] = ()
 
 
+class Open(msgspec.Struct):
+    inner: Annotated[str, shapes.Leaf(str, {}, frozenset({"c"}))] = ""
+
+
 class Odd(msgspec.Struct):
     what: complex = 0j
 
@@ -43,6 +47,14 @@ def test_a_name_may_have_a_shape_of_its_own_however_it_is_spelt():
     table = shapes.Table(shapes.Free(), named={"a|b[0-9]": shapes.FilePath()})
     assert [table.shape_of(name) for name in ("a", "B1")] == [shapes.FilePath()] * 2
     assert [table.shape_of(name) for name in ("b", "aa", "xa")] == [shapes.Free()] * 3
+
+
+def test_what_may_stay_open_is_found_however_deep():
+    leaf, other = (shapes.Leaf(str, {}, frozenset({name})) for name in ("a", "b"))
+    table = shapes.Table(shapes.Many(leaf), named={"x": other})
+    assert shapes.open_in(table) == {"a", "b"}
+    assert shapes.open_in(shapes.Free()) == set()
+    assert shapes.open_in(shapes.Section(Open)) == {"c"}
 
 
 def test_a_key_that_is_not_built_yet_says_what_works_instead():

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from swapd.config import shapes
+from swapd.config.expand import LATER
+from swapd.config.schema import Config, Model
+
 CASES = [
     ("modles: {}\nmodels: {}", "1:1: modles: there is no key 'modles' here (did you mean 'models'?)"),
     ("models: {m: {path: /x, gpu_layer: 1}}",
@@ -35,21 +39,35 @@ CASES = [
     ("default_model: '${model}'\nmodels: {}",
      "1:16: default_model: '${model}' cannot be used here: it is known only in a model"),
     ("models: {m: {path: '/x/${port}'}}",
-     "1:20: models.m.path: '${port}' cannot be used here: it is known only in command, args, env and stop"),
+     "1:20: models.m.path: '${port}' cannot be used here: "
+     "it is known only in 'args', 'env', 'stop' and 'command'"),
+    ("models: {m: {path: '/x/${socket}'}}",
+     "1:20: models.m.path: '${socket}' cannot be used here: "
+     "it is known only in 'args', 'env', 'stop' and 'command'"),
     ("models: {m: {path: /x, metadata: {a: ['${threads}']}}}",
-     "1:39: models.m.metadata.a[0]: '${threads}' cannot be used here: it is known only in command and args"),
+     "1:39: models.m.metadata.a[0]: '${threads}' cannot be used here: it is known only in 'args' and 'command'"),
     ("models: {m: {path: /x, args: ['${binary}']}}",
-     "1:31: models.m.args[0]: '${binary}' cannot be used here: it is known only in a command"),
+     "1:31: models.m.args[0]: '${binary}' cannot be used here: it is known only in 'command'"),
     ("models: {m: {path: /x, args: ['${device}']}}",
-     "1:31: models.m.args[0]: '${device}' cannot be used here: it is known only in a command"),
+     "1:31: models.m.args[0]: '${device}' cannot be used here: it is known only in 'command'"),
     ("models: {m: {path: /x, env: {A: '${threads}'}}}",
-     "1:33: models.m.env.A: '${threads}' cannot be used here: it is known only in command and args"),
+     "1:33: models.m.env.A: '${threads}' cannot be used here: it is known only in 'args' and 'command'"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "told"), CASES, ids=[told for _, told in CASES])
 def test_each_mismatch_is_told_at_its_place(problems, text, told):
     assert problems(text) == [f"swapd.yaml:{told}"]
+
+
+@pytest.mark.parametrize("name", sorted(LATER))
+def test_a_name_that_is_filled_in_later_is_taken_or_told_of_whatever_the_key(loaded, name):
+    keys = [f"  {key}: {{{key}: '${{{name}}}'}}" for key in shapes.keys_of(Model)]
+    top = [f"{key}: '${{{name}}}'" for key in shapes.keys_of(Config) if key != "models"]
+    told = [problem.message for problem in loaded("\n".join([*top, "models:", *keys])).problems]
+    wrong = [message for message in told if "cannot be used here" in message]
+    assert wrong
+    assert all(message.endswith((" a model", "'")) for message in wrong)
 
 
 def test_all_problems_of_a_file_are_told_in_one_go(problems):

@@ -20,13 +20,14 @@ BOUND = 8.0
 
 
 module = importlib.import_module("swapd.config.watch")
+STEP_IN_LIFE = module.STEP
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Shorter than in life, so that a hundred saves do not take a minute."""
     monkeypatch.setattr(module, "STEP", 50)
-    monkeypatch.setattr(module, "LOOK_EVERY", 500)
+    monkeypatch.setattr(module, "LOOK_EVERY", 200)
 
 
 class Seen:
@@ -180,9 +181,49 @@ async def test_links_in_a_circle_end_nothing(file):
         await seen.once()
 
 
-async def test_without_reports_from_the_kernel_it_looks_by_itself(file, monkeypatch):
+async def test_an_edit_before_the_kernel_is_asked_to_watch_is_seen_at_once(file, monkeypatch):
+    monkeypatch.setattr(module, "LOOK_EVERY", 60_000)
+    seen = Seen()
+
+    async def changed() -> None:
+        if seen.calls.empty():
+            append(file)
+        await seen.changed()
+
+    task = spawn(watch(lambda: [file], changed), "watch")
+    for _ in range(2):
+        await seen.once()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_an_edit_that_cannot_be_taken_over_is_logged_and_the_next_one_is_seen(file, caplog):
+    seen = Seen()
+
+    async def changed() -> None:
+        await seen.changed()
+        raise KeyError("socket")
+
+    task = spawn(watch(lambda: [file], changed), "watch")
+    await seen.once()
+    for _ in range(2):
+        append(file)
+        await seen.once()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert [record.message for record in caplog.records if record.exc_info] == [
+        "cannot take over the edited config; the next edit is looked at"
+    ] * 3
+
+
+def test_in_life_an_edit_is_noticed_within_a_second():
+    assert STEP_IN_LIFE * 2 <= 1_000  # one to see it, one to see that nothing follows
+
+
+@pytest.mark.parametrize("error", [OSError, RuntimeError])
+async def test_without_reports_from_the_kernel_it_looks_by_itself(file, monkeypatch, error):
     async def broken(*_, **__):
-        raise OSError("no more watches")
+        raise error("no more watches")
         yield
 
     monkeypatch.setattr("watchfiles.awatch", broken)
