@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from swapd.engines.news import News
+
 KEEP = 512 << 10
 """Bytes of lines kept per model."""
 OVERHEAD = 64
@@ -30,15 +32,12 @@ class LogBook:
 
     def __init__(self) -> None:
         self._lines: deque[str] = deque()
-        self.written = 0
-        """Lines, ever."""
         self._size = 0
         self._readers: set[_Reader] = set()
 
     def write(self, line: str) -> None:
         """Add a line; the oldest ones give way."""
         self._lines.append(line)
-        self.written += 1
         self._size += len(line) + OVERHEAD
         while self._size > KEEP:
             self._size -= len(self._lines.popleft()) + OVERHEAD
@@ -131,10 +130,10 @@ class Capture:
         self._fd: int | None = fd
         self._lines = Lines()
         self.last: deque[str] = deque(maxlen=tail)
-        self.wrote = asyncio.Event()
-        """Set whenever something came; who waits for it clears it."""
+        loop = asyncio.get_running_loop()
+        self.news = News(loop.time)
         os.set_blocking(fd, False)
-        asyncio.get_running_loop().add_reader(fd, self._read, fd)
+        loop.add_reader(fd, self._read, fd)
 
     def close(self) -> None:
         """Take what is there still, and let go. A grandchild may hold the other end for ever."""
@@ -155,7 +154,7 @@ class Capture:
             self._end()
             return False
         self._take(self._lines.feed(data))
-        self.wrote.set()
+        self.news.heard()
         return True
 
     def _take(self, lines: list[str]) -> None:

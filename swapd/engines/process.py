@@ -18,6 +18,7 @@ from swapd.core.refusal import Exit
 from swapd.engines import hints
 from swapd.engines.environment import scrubbed
 from swapd.engines.logs import Capture, LogBook
+from swapd.engines.news import News
 from swapd.engines.tree import Tree
 
 log = logging.getLogger("swapd")
@@ -42,26 +43,26 @@ class Process:
         environ: Mapping[str, str],
         book: LogBook,
     ) -> None:
+        """Raises CannotStart; then nothing is left of it."""
         marker = uuid.uuid4().hex
-        reading, writing = os.pipe2(os.O_CLOEXEC)
-        try:
-            self._popen = _popen(argv, scrubbed(environ, env, marker), cwd, writing)
-        except CannotStart:
-            os.close(reading)
-            raise
-        finally:
-            os.close(writing)
+        self._popen, reading = _started(argv, scrubbed(environ, env, marker), cwd)
         self.pid = self._popen.pid
         self.tree = Tree(self.pid, marker)
         self._asked = False
-        self._capture = Capture(book, reading)
         self._leader_gone = asyncio.Event()
-        _on_exit(self._popen, self._leader_gone.set)
+        self._capture = Capture(book, reading)
+        try:
+            _on_exit(self._popen, self._leader_gone.set)
+        except (OSError, RuntimeError) as error:
+            os.killpg(self.pid, signal.SIGKILL)
+            self._popen.wait()
+            self._capture.close()
+            raise CannotStart(f"cannot watch '{argv[0]}': {error}") from error
 
     @property
-    def wrote(self) -> asyncio.Event:
-        """Set whenever it writes; who waits for it clears it."""
-        return self._capture.wrote
+    def news(self) -> News:
+        """Hears whatever it writes."""
+        return self._capture.news
 
     async def wait(self) -> Exit:
         """Return when the process has ended and nothing of its tree is left."""
@@ -114,33 +115,48 @@ class Process:
             return [self.pid]
 
 
-def _popen(argv: tuple[str, ...], env: dict[str, str], cwd: str | None, output: int) -> subprocess.Popen[bytes]:
-    """Raises CannotStart."""
+def _started(argv: tuple[str, ...], env: dict[str, str], cwd: str | None) -> tuple[subprocess.Popen[bytes], int]:
+    """The process, and where its output is to be read. Raises CannotStart."""
+    reading = writing = None
     try:
-        return subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            cwd=cwd,
-            env=env,
-        )
+        reading, writing = os.pipe2(os.O_CLOEXEC)
+        return _popen(argv, env, cwd, writing), reading
     except (OSError, ValueError) as error:
+        if reading is not None:
+            os.close(reading)
         where = f" in {cwd}" if cwd and isinstance(error, NotADirectoryError | FileNotFoundError) else ""
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise CannotStart(f"cannot start '{argv[0]}'{where}: {reason}") from error
+    finally:
+        if writing is not None:
+            os.close(writing)
+
+
+def _popen(argv: tuple[str, ...], env: dict[str, str], cwd: str | None, output: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+        cwd=cwd,
+        env=env,
+    )
 
 
 def _on_exit(popen: subprocess.Popen[bytes], gone: Callable[[], None]) -> None:
-    """Call ``gone`` on the loop once the process has ended. By pidfd: 0.04 ms, no thread, and not reaped yet."""
+    """Call ``gone`` on the loop once the process has ended. By pidfd: 0.04 ms, no thread, and not reaped yet.
+
+    Raises RuntimeError or OSError if there is neither a pidfd to be had nor a thread.
+    """
     loop = asyncio.get_running_loop()
     try:
         fd = os.pidfd_open(popen.pid)
-    except (OSError, AttributeError):  # an old kernel, or not Linux
+    except (OSError, AttributeError):  # an old kernel, no descriptor left, or not Linux
 
         def wait() -> None:
-            popen.wait()
+            with contextlib.suppress(ChildProcessError):  # reaped already
+                os.waitid(os.P_PID, popen.pid, os.WEXITED | os.WNOWAIT)
             with contextlib.suppress(RuntimeError):  # the loop may be closed by then
                 loop.call_soon_threadsafe(gone)
 
@@ -152,4 +168,8 @@ def _on_exit(popen: subprocess.Popen[bytes], gone: Callable[[], None]) -> None:
         os.close(fd)
         gone()
 
-    loop.add_reader(fd, readable)
+    try:
+        loop.add_reader(fd, readable)
+    except BaseException:
+        os.close(fd)
+        raise

@@ -24,6 +24,7 @@ from swapd.engines.probe import Question, Stranger, until_ready
 from swapd.engines.process import CannotStart, Process
 from swapd.engines.resolve import LOOPBACK, fill, resolve
 from swapd.engines.tree import by_session
+from swapd.engines.vanishing import until_gone
 
 log = logging.getLogger("swapd")
 CONTAINERS = {"docker", "podman", "nerdctl"}
@@ -91,6 +92,7 @@ class Run:
         self._post = post
         self.process = recipe.start()
         self._probing = tasks.spawn(self._probe(), name=f"probe {recipe.run}")
+        self._following = tasks.spawn(self._follow(), name=f"follow {recipe.run}")
         self._stopping: asyncio.Task[None] | None = None
 
     def members(self, sessions: Mapping[int, Sequence[int]]) -> list[int]:
@@ -102,7 +104,7 @@ class Run:
         try:
             end = await self.process.wait()
         finally:
-            self._probing.cancel()
+            self._hush()
         if self._stopping is not None:  # a late `docker stop NAME` must not hit the next run of that name
             await asyncio.wait([self._stopping])
         self._recipe.book.write(f"{heading(self._recipe.run)}{end}")
@@ -110,23 +112,34 @@ class Run:
 
     def terminate(self, stop: tuple[str, ...]) -> None:
         """Begin the ``stop`` command and the SIGTERM. Only once: llama-server takes a second one for a crash."""
-        self._probing.cancel()
+        self._hush()
         if self._stopping is None:
             self._stopping = tasks.spawn(self._stop(stop), name=f"stop {self._recipe.run}")
 
     def kill(self) -> None:
         """Begin to kill the tree, and the ``stop`` command if that is where we hang."""
-        self._probing.cancel()
+        self._hush()
         if self._stopping is not None and not self._stopping.cancelling():
             self._stopping.cancel()
         tasks.spawn(self.process.kill(), name=f"kill {self._recipe.run}")
+
+    def _hush(self) -> None:
+        """Nothing about it is news any more."""
+        self._probing.cancel()
+        self._following.cancel()
+
+    async def _follow(self) -> None:
+        """A port cannot be taken away from it, but a socket's file can."""
+        if path := self._recipe.endpoint.path:
+            await until_gone(path, self._probing.done)
+            self._post(EngineSick(self._recipe.run, f"its socket {path} is gone: somebody removed the file"))
 
     async def _probe(self) -> None:
         run, where = self._recipe.run, self._recipe.endpoint
         path = fill([self._recipe.launch.health], self._recipe.values)[0]
         watching = tasks.spawn(self._watch_load(), name=f"watch the load of {run}")
         try:
-            await until_ready(Question(where, path), self.process.wrote, self._stranger())
+            await until_ready(Question(where, path), self.process.news, self._stranger())
         except Stranger as stranger:
             self._post(EngineSick(run, str(stranger)))
         else:
@@ -137,8 +150,8 @@ class Run:
     async def _watch_load(self) -> None:
         """A container's server is not ours to look at."""
         if not self._recipe.contained:
-            book, tree = self._recipe.book, self.process.tree
-            await stall.until_stalled(lambda: tree.known(by_session()), lambda: book.written, stall.STALL)
+            tree, news = self.process.tree, self.process.news
+            await stall.until_stalled(lambda: tree.known(by_session()), lambda: news.signs, stall.STALL)
             why = f"its load got stuck: for {stall.STALL:g} s it wrote, computed and read nothing"
             self._post(EngineSick(self._recipe.run, why))
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
-import stat
+import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-LONGEST = 107
-"""Bytes of a path: ``sun_path`` of unix(7) has 108, of which one ends it."""
-OWN = "engines"
+from swapd.engines.folders import Folder, runtime, temporary
+
+log = logging.getLogger("swapd")
+SHORTEST = "/tmp"
+"""The folder of temporary files may be one whose path is too long for a socket's."""
+_REMEDY = "set RUNTIME_DIRECTORY or XDG_RUNTIME_DIR to another folder, or let the engine listen on a port"
 
 
 class NoSocket(Exception):
@@ -24,18 +25,16 @@ class Sockets:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         """The folder is of ``$RUNTIME_DIRECTORY`` (systemd's), else ``$XDG_RUNTIME_DIR``, else a temporary one."""
-        self._base = _base(environ)
-        self._temporary: Path | None = None
+        self._places = tuple(_places(environ))
+        self._told: set[str] = set()
+        self._folder: Folder | None = None
 
     def take(self) -> str:
         """A path where nothing is. Raises NoSocket."""
-        folder = self._folder()
-        path = folder / f"{secrets.token_hex(4)}.sock"
-        if (size := len(os.fsencode(path))) > LONGEST:
-            reason = f"the path {path} has {size} bytes, and a Unix socket's has {LONGEST} at most"
-            raise NoSocket(f"cannot give the engine a socket: {reason}; {_REMEDY}")
-        self.give_back(str(path))
-        return str(path)
+        if self._folder is None or not self._folder.is_there():
+            self.close()
+            self._folder = self._found()
+        return str(self._folder.name())
 
     def give_back(self, path: str) -> None:
         """The engine is gone; its file may be there still."""
@@ -43,34 +42,30 @@ class Sockets:
             Path(path).unlink()
 
     def close(self) -> None:
-        """Every engine is gone."""
-        if self._temporary is not None:
-            with contextlib.suppress(OSError):
-                self._temporary.rmdir()
-            self._temporary = None
+        """Every engine is gone, or the folder is."""
+        if self._folder is not None:
+            self._folder.close()
+            self._folder = None
 
-    def _folder(self) -> Path:
-        """Made when it is first needed, and again if somebody tidied it away."""
-        try:
-            if self._base is None:
-                if self._temporary is None or not self._temporary.is_dir():
-                    self._temporary = Path(tempfile.mkdtemp(prefix="swapd-"))
-                return self._temporary
-            folder = self._base / OWN
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            seen = folder.lstat()
-        except OSError as error:
-            raise NoSocket(f"cannot make a folder for sockets: {error}; {_REMEDY}") from None
-        if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid() or seen.st_mode & 0o077:
-            raise NoSocket(f"cannot use {folder} for sockets: others may enter it; remove it, or {_REMEDY}")
-        return folder
+    def _found(self) -> Folder:
+        """The first place that will do. Raises NoSocket."""
+        why = ""
+        for name, make in self._places:
+            try:
+                return make()
+            except OSError as error:
+                why = f"cannot have a folder for sockets in {name}: {error}"
+                if name not in self._told:
+                    self._told.add(name)
+                    log.warning("%s", why)
+        raise NoSocket(f"{why}; {_REMEDY}")
 
 
-_REMEDY = "set RUNTIME_DIRECTORY or XDG_RUNTIME_DIR to another folder, or let the engine listen on a port"
-
-
-def _base(environ: Mapping[str, str]) -> Path | None:
+def _places(environ: Mapping[str, str]) -> Iterator[tuple[str, Callable[[], Folder]]]:
+    """Where to have it, the best first, and in what words."""
     if given := environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]:
-        return Path(given)
-    given = environ.get("XDG_RUNTIME_DIR", "")
-    return Path(given) / "swapd" if given else None
+        yield f"$RUNTIME_DIRECTORY ({given})", lambda: runtime(given)
+    if user := environ.get("XDG_RUNTIME_DIR", ""):
+        yield f"$XDG_RUNTIME_DIR ({user})", lambda: runtime(user, "swapd")
+    yield "the folder of temporary files", lambda: temporary(tempfile.gettempdir())
+    yield SHORTEST, lambda: temporary(SHORTEST)

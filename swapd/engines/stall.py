@@ -27,34 +27,43 @@ GROWTH = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """What a tree has done so far: lines written, seconds computed, bytes fetched from storage; bytes it holds."""
+    """What a tree has done so far: times written, seconds computed, bytes fetched from storage; bytes it holds."""
 
-    lines: int
+    signs: int
     computed: float
     fetched: int
     held: int
 
     def is_progress(self, before: _Done, seconds: float) -> bool:
         """Whether that is more than nothing."""
-        if (self.lines, self.fetched) != (before.lines, before.fetched):
+        if (self.signs, self.fetched) != (before.signs, before.fetched):
             return True
         return self.computed - before.computed >= WORK * seconds or abs(self.held - before.held) >= GROWTH
 
 
-async def until_stalled(
-    members: Callable[[], Collection[int]], written: Callable[[], int], seconds: float
-) -> None:
-    """Return once nothing has moved for so long. ``members``: pids of the tree; ``written``: lines, ever more."""
+async def until_stalled(members: Callable[[], Collection[int]], signs: Callable[[], int], seconds: float) -> None:
+    """Return once nothing has moved for so long. ``members``: pids of the tree; ``signs``: in the log, ever more.
+
+    What cannot be looked at (we are out of file descriptors, say) is not called stuck.
+    """
     loop = asyncio.get_running_loop()
-    last, since = await asyncio.to_thread(_look, members, written()), loop.time()
+    last, since = await _seen(members, signs), loop.time()
     while loop.time() - since < seconds:
         await asyncio.sleep(seconds / LOOKS)
-        seen = await asyncio.to_thread(_look, members, written())
-        if seen.is_progress(last, loop.time() - since):
+        seen = await _seen(members, signs)
+        if last is None or seen is None or seen.is_progress(last, loop.time() - since):
             last, since = seen, loop.time()
 
 
-def _look(members: Callable[[], Collection[int]], lines: int) -> _Done:
+async def _seen(members: Callable[[], Collection[int]], signs: Callable[[], int]) -> _Done | None:
+    """None if nobody can tell."""
+    try:
+        return await asyncio.to_thread(_look, members, signs())
+    except (OSError, RuntimeError, psutil.Error):  # RuntimeError: there is no thread to be had
+        return None
+
+
+def _look(members: Callable[[], Collection[int]], signs: int) -> _Done:
     computed, fetched, held = 0.0, 0, 0
     for pid in members():
         with contextlib.suppress(*GONE):
@@ -63,4 +72,4 @@ def _look(members: Callable[[], Collection[int]], lines: int) -> _Done:
             computed += times.user + times.system
             held += process.memory_info().rss
             fetched += process.io_counters().read_bytes
-    return _Done(lines, computed, fetched, held)
+    return _Done(signs, computed, fetched, held)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import socket
 import stat
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,8 +16,9 @@ import pytest
 
 from swapd.core.commands import Kill, Spawn
 from swapd.core.engine import RunId
-from swapd.core.events import EngineExited, EngineReady, Event
+from swapd.core.events import EngineExited, EngineReady, EngineSick, Event
 from swapd.core.spec import Launch
+from swapd.engines import vanishing
 from swapd.engines.ports import NoPort, Ports
 from swapd.engines.sockets import NoSocket, Sockets
 from swapd.engines.supervisor import Supervisor
@@ -33,6 +36,8 @@ LISTENING = (sys.executable, str(FAKE), "--host", "${socket}")
     ],
 )
 def test_sockets_are_in_a_folder_of_our_own_that_nobody_else_may_enter(tmp_path, environ, folder):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "user").mkdir()
     sockets = Sockets({name: value.format(tmp_path, tmp_path) for name, value in environ.items()})
     first, second = Path(sockets.take()), Path(sockets.take())
     assert first.parent == second.parent == tmp_path / folder
@@ -51,28 +56,123 @@ def test_without_a_runtime_folder_a_temporary_one_is_made_and_goes_again():
     sockets.close()
 
 
-def test_a_path_that_is_too_long_for_a_socket_is_told_with_what_to_do(tmp_path):
-    def named(length: int) -> str:
-        return Sockets({"RUNTIME_DIRECTORY": str(tmp_path / ("x" * length))}).take()
+def test_a_path_that_is_too_long_for_a_socket_is_told_and_not_used(tmp_path, caplog):
+    def named(length: int) -> Path:
+        (tmp_path / ("x" * length)).mkdir()
+        sockets = Sockets({"RUNTIME_DIRECTORY": str(tmp_path / ("x" * length)), "XDG_RUNTIME_DIR": str(tmp_path)})
+        return Path(sockets.take())
 
     room = 107 - len(f"{tmp_path}//engines/12345678.sock")
     with socket.socket(socket.AF_UNIX) as server:
-        server.bind(named(room))  # the kernel's own opinion of the longest one
-    with pytest.raises(NoSocket, match=r"has 108 bytes, and a Unix socket's has 107 .* set RUNTIME_DIRECTORY or"):
-        named(room + 1)
+        server.bind(str(named(room)))  # the kernel's own opinion of the longest one
+    assert named(room + 1).parent == tmp_path / "swapd" / "engines"
+    assert "has 108 bytes, and a Unix socket's has 107 at most" in caplog.text
 
 
-def test_a_folder_that_others_may_enter_is_not_used(tmp_path):
-    (tmp_path / "engines").mkdir()
-    (tmp_path / "engines").chmod(0o755)
-    with pytest.raises(NoSocket, match="others may enter it"):
-        Sockets({"RUNTIME_DIRECTORY": str(tmp_path)}).take()
+def unusable(kind: str, tmp_path: Path) -> str:
+    """A value of $RUNTIME_DIRECTORY that will not do."""
+    base = tmp_path / kind
+    match kind:
+        case "missing":
+            return str(base)
+        case "file":
+            base.touch()
+            return str(base)
+        case "relative":
+            return kind
+    base.mkdir()
+    match kind:
+        case "entered by others":
+            (base / "engines").mkdir()
+            (base / "engines").chmod(0o755)
+        case "a link":
+            (tmp_path / "target").mkdir(0o700)
+            (base / "engines").symlink_to(tmp_path / "target")
+        case "unwritable":
+            (base / "engines").mkdir()
+            (base / "engines").chmod(0o500)
+    return str(base)
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(NoSocket, match=r"cannot make a folder for sockets: .*Not a directory.*; set RUNTIME"):
-        Sockets({"RUNTIME_DIRECTORY": str(tmp_path / "file")}).take()
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        ("missing", "No such file"),
+        ("file", "Not a directory"),
+        ("relative", "no absolute path"),
+        ("entered by others", "not ours alone to enter"),
+        ("a link", "Not a directory"),
+        ("unwritable", "not ours alone to enter and to write to"),
+    ],
+)
+def test_a_place_that_will_not_do_is_told_once_and_the_next_is_used(tmp_path, monkeypatch, caplog, kind, why):
+    if kind == "unwritable":
+        monkeypatch.setattr(os, "access", lambda path, mode: kind not in str(path))  # root may write anywhere
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "user").mkdir()
+    environ = {"RUNTIME_DIRECTORY": unusable(kind, tmp_path), "XDG_RUNTIME_DIR": str(tmp_path / "user")}
+    sockets = Sockets(environ)
+    assert Path(sockets.take()).parent == tmp_path / "user" / "swapd" / "engines"
+    shutil.rmtree(tmp_path / "user" / "swapd")
+    assert Path(sockets.take()).parent.is_dir()
+    assert [r.getMessage().partition(": ")[0] for r in caplog.records] == [
+        f"cannot have a folder for sockets in $RUNTIME_DIRECTORY ({environ['RUNTIME_DIRECTORY']})"
+    ]
+    assert why in caplog.text
+    assert not (tmp_path / "relative").exists()
+
+
+def test_without_any_place_it_is_told_with_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    monkeypatch.setattr("swapd.engines.sockets.SHORTEST", str(tmp_path / "gone"))
+    with pytest.raises(
+        NoSocket, match=r"cannot have a folder for sockets in .*: .*No such file.*; set RUNTIME_DIR"
+    ):
+        Sockets({}).take()
+
+
+def leave(path: Path) -> None:
+    """What an engine leaves that was killed."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+
+
+def test_what_a_killed_daemon_left_is_swept_and_nothing_else(tmp_path):
+    folder = tmp_path / "engines"
+    folder.mkdir(0o700)
+    leave(folder / "0123abcd.sock")
+    leave(folder / "another.sock")
+    leave(tmp_path / "target")
+    (folder / "89abcdef.sock").symlink_to(tmp_path / "target")
+    (folder / "00000000.sock").touch()
+    first = Sockets({"RUNTIME_DIRECTORY": str(tmp_path)})
+    living = Path(first.take())
+    kept = ["00000000.sock", "89abcdef.sock", "another.sock"]
+    assert sorted(path.name for path in folder.iterdir()) == kept
+    assert (tmp_path / "target").exists()
+    leave(living)
+    Sockets({"RUNTIME_DIRECTORY": str(tmp_path)}).take()
+    assert living.exists(), "the daemon that gave it out lives"
+
+
+def test_temporary_folders_of_killed_daemons_are_swept_and_those_of_the_living_are_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    dead, full = tmp_path / "swapd-engines-dead0000", tmp_path / "swapd-engines-full0000"
+    for folder in (dead, full, tmp_path / "target"):
+        folder.mkdir(0o700)
+        leave(folder / "0123abcd.sock")
+    (full / "notes").touch()
+    (tmp_path / "swapd-engines-link0000").symlink_to(tmp_path / "target")
+    first, second = Sockets({}), Sockets({})
+    living = Path(first.take()).parent
+    assert Path(second.take()).parent != living
+    assert living.is_dir()
+    assert not dead.exists()
+    assert [path.name for path in full.iterdir()] == ["notes"]
+    assert (tmp_path / "target" / "0123abcd.sock").exists()
+    first.close()
+    second.close()
+    assert not living.exists()
 
 
 @pytest.fixture
@@ -105,13 +205,61 @@ async def test_an_engine_answers_on_its_socket_takes_no_port_and_leaves_no_file(
 
 
 @pytest.mark.proc
-async def test_a_start_that_fails_leaves_no_socket_and_one_without_a_place_says_why(house):
+async def test_a_start_that_fails_leaves_no_socket_and_one_without_a_place_says_why(house, monkeypatch):
     supervisor, events, folder = house
     for n, argv in enumerate([("no-such-binary", "${socket}"), ("x", "${port}")]):
         supervisor.perform(Spawn(RunId("m", n), Launch(argv), WHY))
         await until(lambda: len(events) == n + 1)  # noqa: B023  (awaited here and now)
     assert list(folder.iterdir()) == []
-    folder.chmod(0o755)
+    monkeypatch.setattr(supervisor._places._sockets, "_places", ())
+    shutil.rmtree(folder)
     supervisor.perform(Spawn(RunId("m", 3), Launch(("x",), env=(("WHERE", "${socket}"),)), WHY))
     await until(lambda: len(events) == 3)
-    assert "others may enter it" in events[2].exit.reason
+    assert "or let the engine listen on a port" in events[2].exit.reason
+
+
+@pytest.mark.proc
+async def test_an_engine_whose_socket_is_removed_is_sick_and_the_next_one_is_reached(house, monkeypatch):
+    monkeypatch.setattr(vanishing, "LOOK", 0.02)
+    monkeypatch.setattr(vanishing, "AGAIN", 0.02)
+    supervisor, events, folder = house
+    supervisor.perform(Spawn(RunId("m", 1), Launch(LISTENING), WHY))
+    where = (await until(lambda: [e for e in events if isinstance(e, EngineReady)]))[0].endpoint
+    shutil.rmtree(folder)
+    sick = (await until(lambda: [e for e in events if isinstance(e, EngineSick)]))[0]
+    assert sick == EngineSick(RunId("m", 1), f"its socket {where.path} is gone: somebody removed the file")
+    supervisor.perform(Kill(RunId("m", 1)))
+    supervisor.perform(Spawn(RunId("m", 2), Launch(LISTENING), WHY))
+    await until(lambda: [e for e in events if isinstance(e, EngineReady) and e.run.n == 2])
+
+
+async def test_a_socket_that_is_not_there_yet_or_only_for_a_moment_is_not_gone(tmp_path, monkeypatch):
+    monkeypatch.setattr(vanishing, "LOOK", 0.0)
+    looks = 0
+    answers = [False, False, True, False, True, True, False, False]
+
+    def look(path: str) -> bool:
+        nonlocal looks
+        looks += 1
+        return answers[looks - 1]
+
+    monkeypatch.setattr(vanishing, "AGAIN", 0.0)
+    monkeypatch.setattr(vanishing, "_is_socket", look)
+    async with asyncio.timeout(5):
+        await vanishing.until_gone("x", lambda: False)
+    assert looks == len(answers)
+
+
+@pytest.mark.proc
+async def test_an_engine_that_ends_by_itself_is_not_sick_for_removing_its_socket(house, monkeypatch):
+    monkeypatch.setattr(vanishing, "LOOK", 0.01)
+    monkeypatch.setattr(vanishing, "AGAIN", 5.0)
+    supervisor, events, _ = house
+    script = (
+        "import os, socket, sys, time; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); "
+        "c = s.accept()[0]; c.recv(999); c.sendall(b'HTTP/1.1 200 OK\\r\\n\\r\\n'); "
+        "time.sleep(0.1); os.unlink(sys.argv[1])"
+    )
+    supervisor.perform(Spawn(RunId("m", 1), Launch((sys.executable, "-c", script, "${socket}")), WHY))
+    await until(lambda: [e for e in events if isinstance(e, EngineExited)])
+    assert [type(event) for event in events] == [EngineReady, EngineExited]

@@ -7,7 +7,9 @@ import ctypes
 import json
 import os
 import sys
+import threading
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -153,6 +155,41 @@ async def test_the_end_is_seen_without_pidfds(room, monkeypatch):
     run = room.fake("--grandchild", "--grandchild-setsid")
     await room.ready(run)
     room.terminate(run)
+    assert (await room.exit(run)).code == 0
+    assert (await room.exit(room.spawn(Launch(("sh", "-c", "exit 3"))))).code == 3, "it was not reaped before"
+
+
+async def test_a_process_that_cannot_be_watched_does_not_live_on(room, monkeypatch):
+    """There is neither a descriptor nor a thread to be had."""
+
+    def fails(*_: object) -> int:
+        raise OSError(24, "Too many open files")
+
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    monkeypatch.setattr(os, "pidfd_open", fails)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        run = room.spawn(Launch(("sleep", "600")))
+    assert (await room.exit(run)).reason == "cannot watch 'sleep': can't start new thread"
+    assert room.left() == []
+    monkeypatch.setattr(os, "pipe2", fails)
+    run = room.spawn(Launch(("sleep", "600")))
+    assert (await room.exit(run)).reason == "cannot start 'sleep': Too many open files"
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+async def test_a_stop_command_without_a_pipe_does_not_keep_the_signal_back(room, monkeypatch):
+    run = room.fake()
+    await room.ready(run)
+
+    def fails(*_: object) -> int:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(os, "pipe2", fails)
+    room.terminate(run, "true")
     assert (await room.exit(run)).code == 0
 
 
