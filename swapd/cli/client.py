@@ -9,12 +9,13 @@ import codecs
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse, IncompleteRead
+from socket import socket
 from typing import Any
-from urllib.parse import quote, urljoin
+from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
 
-from swapd.cli.connect import connect, unreachable
+from swapd.cli.connect import KINDS, connect, unreachable
 from swapd.cli.failure import Failed
 from swapd.cli.target import Target
 
@@ -52,7 +53,7 @@ class Admin:
 
     def logs(self, model: str, lines: int, *, follow: bool) -> Iterator[str]:
         """The text of the model's log, in pieces as they come."""
-        return self._follow(f"/admin/logs/{_part(model)}?tail={lines}&follow={int(follow)}")
+        return self._follow(f"/admin/logs/{_part(model)}?tail={lines}&follow={int(follow)}", "text/plain")
 
     def explain(self, model: str) -> dict[str, Any]:
         """Why the model is, or is not, up."""
@@ -61,22 +62,23 @@ class Admin:
     def events(self, tail: int, *, follow: bool) -> Iterator[dict[str, Any]]:
         """What happens, one object each, the last ``tail`` before now first; to the daemon's end if followed."""
         rest = ""
-        for piece in self._follow(f"/admin/events?tail={tail}&follow={int(follow)}"):
+        for piece in self._follow(f"/admin/events?tail={tail}&follow={int(follow)}", "text/event-stream"):
             *lines, rest = (rest + piece).split("\n")
             for line in lines:
                 if line.startswith("data: "):  # our own daemon's: one line of data an event
                     yield self._understood(line[6:])
 
-    def _follow(self, path: str) -> Iterator[str]:
-        with self._open("GET", path, None) as answer:
-            if answer.status != 200:
+    def _follow(self, path: str, kind: str) -> Iterator[str]:
+        with self._open("GET", path, QUICK) as (answer, sock):
+            if answer.status != 200 or not (answer.headers["Content-Type"] or "").startswith(kind):
                 raise _refused(self._target, answer, answer.read())
+            sock.settimeout(None)  # from here on silence means that nothing happens
             yield from _texts(answer)
 
     def _ask(
         self, method: str, path: str, bound: float | None, expected: tuple[int, ...] = (200, 202)
     ) -> dict[str, Any]:
-        with self._open(method, path, bound) as answer:
+        with self._open(method, path, bound) as (answer, _):
             body = answer.read()
             if answer.status not in expected or answer.headers.get_content_type() != "application/json":
                 raise _refused(self._target, answer, body)
@@ -85,17 +87,18 @@ class Admin:
     def _understood(self, data: bytes | str) -> dict[str, Any]:
         try:
             return msgspec.json.decode(data, type=dict[str, Any])
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise Failed(f"cannot understand swapd at {self._target.url}: {error}") from None
 
     @contextmanager
-    def _open(self, method: str, path: str, bound: float | None) -> Iterator[HTTPResponse]:
+    def _open(self, method: str, path: str, bound: float | None) -> Iterator[tuple[HTTPResponse, socket]]:
         headers = _headers(self._target)
         connection, prefix = connect(self._target)
         try:
-            connection.sock.settimeout(bound)
+            sock: socket = connection.sock  # an answer that ends with the connection takes it away
+            sock.settimeout(bound)
             connection.request(method, prefix + path, headers=headers)
-            yield connection.getresponse()
+            yield connection.getresponse(), sock
         except (HTTPException, OSError) as error:
             if isinstance(error, TimeoutError) and bound is not None:
                 raise unreachable(self._target, f"no answer within {bound:g} s") from None
@@ -111,7 +114,7 @@ def reading(target: Target) -> Iterator[None]:
         yield
     except UnicodeError:
         raise  # that is about where it is shown
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         text = f"cannot read the answer of {target.url}: it is not swapd's, or not this version's"
         raise Failed(text) from error
 
@@ -120,7 +123,7 @@ def message_of(body: bytes) -> str | None:
     """The message inside an error in OpenAI's shape, None if it is something else."""
     try:
         return str(msgspec.json.decode(body)["error"]["message"])
-    except (msgspec.DecodeError, KeyError, TypeError):
+    except (msgspec.DecodeError, RecursionError, LookupError, TypeError):
         return None
 
 
@@ -144,15 +147,15 @@ def _texts(answer: HTTPResponse) -> Iterator[str]:
 
 
 def _part(name: str) -> str:
-    return quote(name, safe="")
+    return quote(name, safe="", errors="surrogateescape")
 
 
 def _refused(target: Target, answer: HTTPResponse, body: bytes) -> Failed:
     message = message_of(body)
     if (elsewhere := answer.headers["Location"]) and 300 <= answer.status < 400:
-        base = urljoin(target.url, elsewhere).partition("/admin/")[0]  # the path is ours, and comes of itself
-        text = f"cannot ask swapd: {target.url} answers with a redirect to {base}; use that as --url"
-        return Failed(text)
+        text = f"cannot ask swapd: {target.url} answers with a redirect to {elsewhere}"
+        base = _moved_to(target, elsewhere)
+        return Failed(f"{text}; use {base} as --url" if base else f"{text}: is this a swapd?")
     if message is None:
         kind = f"HTTP {answer.status}, {answer.headers.get_content_type()}"
         return Failed(f"cannot understand the answer of {target.url} ({kind}): is this a swapd?")
@@ -161,10 +164,23 @@ def _refused(target: Target, answer: HTTPResponse, body: bytes) -> Failed:
     return Failed(message)
 
 
+def _moved_to(target: Target, elsewhere: str) -> str | None:
+    """The URL to use instead; None if the same door is not to be found there (a login, a circle)."""
+    try:
+        there = urlsplit(urljoin(target.url, elsewhere))
+    except ValueError:
+        return None
+    prefix, admin, _ = there.path.rpartition("/admin/")  # the rest of the path is ours, and comes of itself
+    base = f"{there.scheme}://{there.netloc}{prefix}"
+    known = there.scheme in KINDS and there.netloc and admin
+    return base if known and base != target.url.rstrip("/") else None
+
+
 def _broken(target: Target, error: Exception) -> Failed:
-    """The connection was there, and something became of it. Not all that is no HTTP says so in words."""
+    """The connection was there, and something became of it."""
     if isinstance(error, OSError | IncompleteRead):
         silent = isinstance(error, TimeoutError)  # the kernel's own: what we wait for here may take its time
         what = "nothing comes from there any more" if silent else "it closed the connection"
         return Failed(f"cannot hear swapd at {target.url} any longer: {what}")
-    return Failed(f"cannot talk to swapd at {target.url}: {error or type(error).__name__}")
+    hint = "is it a swapd, and is it http there, not https?"
+    return Failed(f"cannot understand what answers at {target.url}: it does not speak HTTP; {hint}")

@@ -39,21 +39,30 @@ def connect(target: Target) -> tuple[HTTPConnection, str]:
         connection, prefix = _over_tcp(target)
     try:
         connection.connect()
-    except TimeoutError:
-        raise unreachable(target, f"no answer within {CONNECT:g} s") from None
+    except OSError as error:
+        connection.close()
+        raise _not_connected(target, error) from None
     except UnicodeError:  # the name of no host
         raise _no_url(target) from None
-    except ssl.SSLError as error:
-        raise _no_tls(target, error) from None
-    except OSError as error:
-        raise unreachable(target, _reason(error)) from None
     return connection, prefix
 
 
-def unreachable(target: Target, reason: str) -> Failed:
-    """Nobody is there, or nobody who answers."""
-    text = f"cannot reach swapd at {target.url}: {reason}; is it running? start it with `swapd serve`"
+def unreachable(target: Target, reason: str, what: str = "is it running? start it with `swapd serve`") -> Failed:
+    """Nobody is there, or nobody who answers; ``what`` to do next."""
+    text = f"cannot reach swapd at {target.url}: {reason}; {what}"
     return Failed(f"{text}\n({target.doubt})" if target.doubt else text)
+
+
+def _not_connected(target: Target, error: OSError) -> Failed:
+    if isinstance(error, TimeoutError):
+        return unreachable(target, f"no answer within {CONNECT:g} s")
+    if isinstance(error, ssl.SSLError):
+        return _no_tls(target, error)
+    if isinstance(error, PermissionError):
+        return unreachable(
+            target, _reason(error), "ask as the user that it runs as, or one whom its socket lets in"
+        )
+    return unreachable(target, _reason(error))
 
 
 def _over_tcp(target: Target) -> tuple[HTTPConnection, str]:

@@ -168,7 +168,7 @@ async def test_a_log_is_shown_whole_however_long_its_lines_and_wherever_it_was_c
     line = ("é" * 300_000 + "\n").encode()
 
     async def pieces(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
+        response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         await response.prepare(request)
         for start in range(0, len(line), 4095):
             await response.write(line[start : start + 4095])
@@ -183,7 +183,7 @@ async def test_a_log_is_shown_whole_however_long_its_lines_and_wherever_it_was_c
 
 async def test_a_daemon_that_goes_away_ends_a_followed_log_with_a_word(aiohttp_server, swapd):
     async def cut(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
+        response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         await response.prepare(request)
         await response.write(b"a line\n")
         request.transport.abort()
@@ -206,7 +206,7 @@ async def test_a_bad_url_is_an_error_in_words(swapd, url):
 
 async def test_ctrl_c_ends_a_followed_log_quietly_with_130(aiohttp_server):
     async def forever(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
+        response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         await response.prepare(request)
         while True:
             await response.write(b"a line\n")

@@ -137,6 +137,21 @@ def test_a_grant_and_a_refusal_name_the_client() -> None:
     assert [told.data for told in refused] == [{"ticket": n, "client": "bob", "reason": "closing"} for n in (3, 4)]
 
 
+def test_who_waits_is_not_taken_for_another_who_is_granted_in_the_same_moment() -> None:
+    story = Story()
+    story.hear(fact.Asked(fact.Ticket(1), "a", "ann"), [], 0)
+    lease = order.Grant(fact.Ticket(1), A, HERE, model("a"), 2.0, 0.0)
+    (granted,) = story.hear(fact.Asked(fact.Ticket(2), "a", "bob"), [lease], 2)
+    assert (granted.data["ticket"], granted.data["client"]) == (1, "ann")
+    assert {ticket: client for ticket, (_, client, _) in story._waiting.items()} == {2: "bob"}
+
+
+def test_a_grant_at_once_leaves_no_wait_behind_and_names_its_client() -> None:
+    lease, story = order.Grant(fact.Ticket(1), A, HERE, model("a"), 0.0, 0.0), Story()
+    (granted,) = story.hear(fact.Asked(fact.Ticket(1), "a", "ann"), [lease], 0)
+    assert (granted.data["client"], story._waiting) == ("ann", {})
+
+
 def test_an_engines_last_lines_are_no_part_of_what_outsiders_read() -> None:
     end = Exit(code=1, log=("what the user wrote",))
     refuse = order.Refuse(fact.Ticket(1), Refusal(Reason.START_FAILED, "a", end))
