@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from hypothesis import settings
 
+from tests.forking import Forker
 from tests.processes import Client, Running, daemons
 
 # In CI the same examples every time: a finding belongs into a developer's run, where it can be mended.
@@ -17,9 +18,24 @@ settings.register_profile("ci", derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
+@pytest.fixture(scope="session")
+def forker() -> Iterator[Forker]:
+    """Starts daemons quickly."""
+    opened = Forker()
+    yield opened
+    opened.close()
+
+
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+def start(tmp_path: Path, forker: Forker) -> Iterator[Callable[..., Running]]:
     """``start(yaml)``: a running daemon; what it leaves behind fails the test."""
+    with daemons(tmp_path, forker.start) as starter:
+        yield starter
+
+
+@pytest.fixture
+def start_fresh(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    """The same with nothing spared: each daemon is ``python -m swapd serve``."""
     with daemons(tmp_path) as starter:
         yield starter
 

@@ -17,6 +17,8 @@ from typing import Any
 
 import aiohttp
 
+from tests.forking import Forked
+
 FAKE = Path(__file__).parent / "fakes" / "llama_server.py"
 MARK = "TEST_MARK"
 """A variable that every process of a test inherits, so that leftovers are found wherever they went."""
@@ -56,17 +58,11 @@ async def until(fact: Callable[[], Any], bound: float = 10.0) -> Any:
 class Running:
     """A ``swapd serve`` of its own."""
 
-    def __init__(self, config: Path, environ: dict[str, str]) -> None:
+    def __init__(self, config: Path, process: Popen[str] | Forked) -> None:
         self.config = config
         self.lines: list[str] = []
         self._changed = threading.Condition()
-        self.process = Popen(
-            [sys.executable, "-W", "error", "-m", "swapd", "serve", "-c", str(config)],
-            stderr=PIPE,
-            text=True,
-            errors="replace",
-            env=environ,
-        )
+        self.process = process
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -147,9 +143,18 @@ class Client:
         return (await self.model(name))["state"] == state
 
 
+def fresh(words: list[str], environ: dict[str, str]) -> Popen[str]:
+    """``swapd WORDS`` as a shell would start it."""
+    command = [sys.executable, "-W", "error", "-m", "swapd", *words]
+    return Popen(command, stderr=PIPE, text=True, errors="replace", env=environ)
+
+
 @contextmanager
-def daemons(folder: Path) -> Iterator[Callable[..., Running]]:
-    """A function that starts daemons; at the end they are stopped, and nothing of theirs may be left."""
+def daemons(folder: Path, begin: Callable[..., Popen[str] | Forked] = fresh) -> Iterator[Callable[..., Running]]:
+    """A function that starts daemons; at the end they are stopped, and nothing of theirs may be left.
+
+    ``begin(words, environ)``: ``swapd WORDS`` as a process.
+    """
     mark = uuid.uuid4().hex
     own = {MARK: mark, "PYTHONPATH": str(Path(__file__).parent.parent), "STATE_DIRECTORY": str(folder / "state")}
     environ = {**os.environ, **own}
@@ -159,7 +164,7 @@ def daemons(folder: Path) -> Iterator[Callable[..., Running]]:
         path = config if isinstance(config, Path) else folder / f"swapd-{len(started)}.yaml"
         if isinstance(config, str):
             path.write_text(config)
-        started.append(Running(path, {**environ, **extra}))
+        started.append(Running(path, begin(["serve", "-c", str(path)], {**environ, **extra})))
         return started[-1]
 
     try:

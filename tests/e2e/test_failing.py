@@ -111,7 +111,7 @@ async def test_an_engine_that_dies_before_the_first_byte_is_started_again_for_th
     start, connect, tmp_path
 ):
     journal = tmp_path / "journal"
-    client = await connect(start(config(engine("--slow-nonstream", "1", "--journal", str(journal)))))
+    client = await connect(start(config(engine("--slow-nonstream", "0.5", "--journal", str(journal)))))
     asking = asyncio.ensure_future(client.text("alpha"))
     await until(lambda: journal.exists() and '"request"' in journal.read_text())
     os.kill((await client.model("alpha"))["pid"], signal.SIGKILL)
@@ -167,15 +167,15 @@ async def test_a_busy_address_is_named_and_the_daemon_exits_1(start):
     assert f"cannot listen on {address}: Address already in use" in second.wait_line("cannot listen")
 
 
-async def test_a_bad_config_exits_2_with_every_problem(start):
-    daemon = start("listen: 127.0.0.1:0\nmodels:\n  a: {comand: x}\n  b: {path: /x.gguf, ttl: soon}\n")
+async def test_a_bad_config_exits_2_with_every_problem(start_fresh):
+    daemon = start_fresh("listen: 127.0.0.1:0\nmodels:\n  a: {comand: x}\n  b: {path: /x.gguf, ttl: soon}\n")
     assert daemon.process.wait(15) == 2
     daemon.wait_line("swapd-0.yaml:3:7")
     daemon.wait_line("swapd-0.yaml:4:27")
 
 
-async def test_sigterm_lets_a_stream_finish_and_leaves_nothing(start, connect):
-    daemon = start(config(engine("--chunk-seconds", "0.02", "--words", "30")))
+async def test_sigterm_lets_a_stream_finish_and_leaves_nothing(start_fresh, connect):
+    daemon = start_fresh(config(engine("--chunk-seconds", "0.02", "--words", "30")))
     client = await connect(daemon)
     async with client.chat("alpha", stream=True) as answer:
         await answer.content.readany()

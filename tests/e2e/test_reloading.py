@@ -64,7 +64,7 @@ def save_in_pieces(path, text):
 
 @pytest.mark.parametrize("save", [save_plain, save_by_rename, save_with_backup, save_in_pieces])
 async def test_a_model_is_added_while_another_streams_and_nothing_of_it_is_disturbed(start, connect, save):
-    slow = engine("--chunk-seconds", "0.02", "--words", "60")
+    slow = engine("--chunk-seconds", "0.01", "--words", "60")
     daemon = start(config(alpha=slow))
     client = await connect(daemon)
     stream = await streaming(client, "alpha")

@@ -25,6 +25,9 @@ from tests.tiny_gguf import write_set
 ROOT = Path(__file__).parent.parent.parent
 FRONT = (sys.executable, "-W", "error", "-m", "swapd.engines.llama_server")
 
+ONE_THREAD = ("--threads", "1")
+"""Two that wait for each other on busy cores, spinning, need ten times as long for a word."""
+
 Binary = tuple[str, ...]
 """The first words of an engine's command line."""
 
@@ -98,7 +101,8 @@ def start_engine() -> StartEngine:
     @contextmanager
     def start(binary: Binary, *args: str | Path, port: int | None = None) -> Iterator[Engine]:
         port = port or free_port()
-        command = [*binary, "--host", "127.0.0.1", "--port", str(port), *map(str, args)]
+        where = ["--host", "127.0.0.1", "--port", str(port)]
+        command = [*binary, *where, *ONE_THREAD, *map(str, args)]
         environ = {name: value for name, value in os.environ.items() if not name.startswith("LLAMA_")}
         with tempfile.NamedTemporaryFile() as output:
             process = subprocess.Popen(
