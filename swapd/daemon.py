@@ -189,6 +189,7 @@ class Daemon:
 
     async def _leave(self, door: FrontDoor, addresses: Sequence[Address]) -> None:
         """Close everything, however we came here: no engine outlives us."""
+        self._supervisor.end_logs()
         await door.close()
         doors.remove_files(addresses)
         self._upstream.close()

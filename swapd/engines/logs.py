@@ -64,6 +64,11 @@ class LogBook:
         finally:
             self._readers.discard(reader)
 
+    def end(self) -> None:
+        """Whoever reads gets what there is, and is through."""
+        for reader in self._readers:
+            reader.end()
+
 
 class _Reader:
     """A follower with a queue of its own: being slow costs only itself."""
@@ -72,6 +77,11 @@ class _Reader:
         self._queue: deque[str] = deque()
         self._dropped = 0
         self._news = asyncio.Event()
+        self._ended = False
+
+    def end(self) -> None:
+        self._ended = True
+        self._news.set()
 
     def give(self, line: str) -> None:
         if len(self._queue) >= WAITING:
@@ -81,9 +91,11 @@ class _Reader:
         self._news.set()
 
     async def lines(self) -> AsyncIterator[str]:
-        while True:
+        ended = False
+        while not ended:
             await self._news.wait()
             self._news.clear()
+            ended = self._ended
             if self._dropped:
                 yield f"({self._dropped} lines dropped: this reader is too slow)"
                 self._dropped = 0

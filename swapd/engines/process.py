@@ -108,9 +108,12 @@ class Process:
             pause = min(pause * 2, 0.1)
 
     def _kill_tree(self) -> list[int]:
-        """The pids that are left; the leader's own if we cannot even look."""
+        """The pids that are left; the leader's own if we cannot even look.
+
+        A look takes a while: one that forks and ends meanwhile is missed with its child. The next look finds that.
+        """
         try:
-            return self.tree.kill()
+            return self.tree.kill() or self.tree.kill()
         except (OSError, psutil.Error):
             return [self.pid]
 

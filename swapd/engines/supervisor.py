@@ -79,6 +79,11 @@ class Supervisor:
         """The model's log book, empty if it never ran."""
         return self._books.setdefault(model, LogBook())
 
+    def end_logs(self) -> None:
+        """Whoever follows one is through."""
+        for book in self._books.values():
+            book.end()
+
     async def aclose(self) -> None:
         """The last resort: kill what is still there, and wait until it is gone."""
         for living in self._runs.values():

@@ -28,6 +28,9 @@ log = logging.getLogger("swapd")
 BACKLOG = 1024
 GOODBYE = 2.0
 """Seconds that the last answers may take once nothing new is accepted."""
+UNTAKEN = 900.0
+"""Seconds for which a client may take nothing of what it was sent, closed or not: so long does Linux wait for one
+that does not answer at all."""
 INFERENCE: web.AppKey[Inference] = web.AppKey("inference")
 
 
@@ -94,7 +97,7 @@ class FrontDoor:
             keepalive_timeout=KEEP_ALIVE,
             max_line_size=16384,
             max_field_size=32768,
-            shutdown_timeout=GOODBYE,
+            shutdown_timeout=GOODBYE / 2,  # it waits for so long twice
         )
         self._servers: list[asyncio.Server] = []
         self._lanes: dict[Connection, Lane | None] = {}
@@ -105,6 +108,8 @@ class FrontDoor:
         await self._runner.setup()
         loop = asyncio.get_running_loop()
         for sock in sockets:
+            if sock.family != socket.AF_UNIX and hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNTAKEN * 1000))
             make = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
             self._servers.append(
                 await make(lambda: Connection(self._enter, self._leave), sock=sock, backlog=BACKLOG)
@@ -112,6 +117,7 @@ class FrontDoor:
 
     async def close(self) -> None:
         """Accept no more, let the last answers out, close every connection."""
+        until = asyncio.get_running_loop().time() + GOODBYE
         for server in self._servers:
             server.close()
         for lane in list(self._lanes.values()):
@@ -119,7 +125,7 @@ class FrontDoor:
                 lane.finish()
         await self._runner.cleanup()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(GOODBYE):
+            async with asyncio.timeout_at(until):
                 while self._lanes:
                     await self._left.wait()
                     self._left.clear()

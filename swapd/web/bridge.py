@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 from typing import cast
 
 from aiohttp import HttpVersion11, web
@@ -12,7 +14,7 @@ from swapd.web.client import Client
 from swapd.web.connection import Connection
 
 TAKEN = 120.0
-"""Seconds in which the client is to take the end of an answer."""
+"""Seconds for which a client may take nothing of the end of an answer."""
 
 
 def client_of(request: web.Request) -> Client:
@@ -42,8 +44,11 @@ class Relayed(web.StreamResponse):
 
     async def write_eof(self, data: bytes = b"") -> None:
         """It is out; the next request waits until the client has taken it."""
-        try:
-            async with asyncio.timeout(TAKEN):
-                await self._client.channel.drained()
-        except TimeoutError:
-            self._client.channel.reset()
+        channel, before = self._client.channel, math.inf
+        while (unsent := channel.unsent()) < before:
+            before = unsent
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TAKEN):
+                    await channel.drained()
+                    return
+        channel.reset()

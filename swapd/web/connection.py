@@ -64,7 +64,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool | None:
         """A client that closes its half is gone. What it was still to get is not worth waiting for."""
-        if self.full:
+        if self.unsent():
             self._transport.abort()
         return self._lane.eof_received()
 

@@ -19,8 +19,9 @@ END = b"\r\n\r\n"
 Field = tuple[bytes, bytes]
 """A header: name and value, as they came; blanks may follow the value."""
 
-_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)\r\n")
-_FIELDS = re.compile(rb"(?:%s)*" % _FIELD.pattern.replace(b"(", b"(?:"))
+# Possessive: what has matched is not tried in another way, else a few lines of blanks would take for ever.
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]++):[ \t]*+([\t\x20-\x7e\x80-\xff]*+)\r\n")
+_FIELDS = re.compile(rb"(?:%s)*+" % _FIELD.pattern.replace(b"(", b"(?:"))
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n")
 _BEGINNING = b"HTTP/1."
 

@@ -78,7 +78,7 @@ class Lane(asyncio.Protocol):
             self._task.cancel()
 
     def _look(self) -> None:
-        if self._connection.full or not self._text:
+        if self._connection.full or not self._text or self._connection.transport.is_closing():
             return
         if len(self._text) < self._enough:
             self._alarm.set(HALF_SENT)

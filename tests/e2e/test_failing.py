@@ -188,6 +188,17 @@ async def test_sigterm_lets_a_stream_finish_and_leaves_nothing(start_fresh, conn
     assert await asyncio.to_thread(daemon.stop) == 0
 
 
+async def test_who_follows_a_log_reads_it_to_its_end_and_holds_up_nobody(start, connect):
+    daemon = start(config(engine()))
+    client = await connect(daemon)
+    assert await client.text("alpha")
+    async with client.http.get("/admin/logs/alpha?follow=1") as log:
+        begun = time.monotonic()
+        assert await asyncio.to_thread(daemon.stop) == 0
+        assert time.monotonic() - begun < 2
+        assert (await log.text()).endswith("--- alpha#1: exited with code 0\n")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_asked_twice_the_daemon_waits_for_no_stream(start, connect, number):
     daemon = start(config(engine("--chunk-seconds", "0.05", "--words", "10000")))

@@ -146,6 +146,14 @@ async def test_a_slow_reader_loses_the_oldest_lines_and_is_told_how_many():
             assert await anext(lines) == "fresh"
 
 
+async def test_a_log_that_ends_gives_its_readers_what_there_is_and_lets_them_go():
+    book = LogBook()
+    async with asyncio.timeout(1), book.subscribe() as lines:
+        book.write("last")
+        book.end()
+        assert [line async for line in lines] == ["last"]
+
+
 def test_lines_are_cut_out_of_pieces_of_any_size():
     whole = b"one\r\n\ntwo \xff\n" + b"z" * (LONGEST + 5) + b"zzz\nlast"
     expected = ["one", "", "two \N{REPLACEMENT CHARACTER}", "z" * LONGEST + " (cut: the line is longer)", "last"]

@@ -17,6 +17,7 @@ from swapd.core.events import EngineExited, EngineReady, EngineSick
 from swapd.core.need import Way
 from swapd.core.spec import Launch
 from swapd.engines.supervisor import Supervisor
+from swapd.engines.tree import Tree
 from tests.engines.conftest import WHY
 from tests.processes import until
 
@@ -104,11 +105,31 @@ async def test_the_exit_is_told_only_when_stubborn_grandchildren_are_gone(room, 
     assert room.left() == []
 
 
+LEAVES_AN_ORPHAN = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        time.sleep(600)
+    os._exit(0)
+"""
+
+
 async def test_a_grandchild_whose_parents_are_gone_is_found_by_its_marker(room):
-    script = (
-        "import os,time\nif os.fork() == 0:\n os.setsid()\n if os.fork() == 0: time.sleep(600)\n os._exit(0)\n"
-    )
-    run = room.spawn(Launch((sys.executable, "-c", script)))
+    run = room.spawn(Launch((sys.executable, "-c", LEAVES_AN_ORPHAN)))
+    await room.exit(run)
+    assert room.left() == []
+
+
+async def test_a_grandchild_that_was_born_during_a_look_is_found_by_the_next(room, monkeypatch):
+    look, looks = Tree.members, []
+
+    def blind_at_first(tree):
+        looks.append(tree)
+        return look(tree) if len(looks) > 1 else set()
+
+    monkeypatch.setattr(Tree, "members", blind_at_first)
+    run = room.spawn(Launch((sys.executable, "-c", LEAVES_AN_ORPHAN)))
     await room.exit(run)
     assert room.left() == []
 

@@ -101,7 +101,10 @@ async def test_with_a_key_whoever_has_it_may_enter_from_anywhere(hall, headers):
     assert answer.status == 200
 
 
-@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic !!"}])
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic !!"}, {"Authorization": "Basic \u00e4"}],
+)
 async def test_with_a_key_nobody_else_may(hall, headers):
     front = await hall(nothing)
     front.config.settings = Settings(admin_key="right")

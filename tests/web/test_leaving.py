@@ -152,7 +152,7 @@ async def test_when_a_client_leaves_that_did_not_read_the_engine_sees_it(raw_hal
 
 
 @ONE_LOOP
-async def test_a_large_wantedwaits_for_an_engine_that_reads_slowly(raw_hall):
+async def test_a_large_request_waits_for_an_engine_that_reads_slowly(raw_hall):
     go, body = asyncio.Event(), b'{"model": "alpha", "x": "%s"}' % (b"x" * 12_000_000)
 
     async def talk(line):

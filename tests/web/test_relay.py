@@ -14,6 +14,7 @@ from yarl import URL
 from swapd.core.commands import Revoke
 from swapd.core.engine import RunId
 from swapd.core.events import Ticked, Ticket
+from swapd.web import relay
 
 CHAT = "/v1/chat/completions"
 
@@ -156,7 +157,10 @@ async def test_when_the_client_of_a_stream_leaves_the_engine_sees_it_and_the_lea
     assert front.gate.kept == []
 
 
-async def test_when_the_client_of_a_plain_request_leaves_the_lease_is_kept_until_the_slot_is_idle(hall):
+async def test_when_the_client_of_a_plain_request_leaves_the_lease_is_kept_until_the_slot_is_idle(
+    hall, monkeypatch
+):
+    monkeypatch.setattr(relay, "SLOT_POLL", 0.02)
     working, busy = asyncio.Event(), {"slots": True}
 
     async def engine(request):

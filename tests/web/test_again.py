@@ -1,0 +1,80 @@
+"""What an engine is asked again, and which of its bytes count: those up to the end of its answer."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from swapd.web import wire
+from swapd.web.framing import Chunked, Counted
+from swapd.web.wire import Wire
+from tests.web.raw import LAST, calling, plain, post
+from tests.web.test_heads import ONE_LOOP
+
+
+@ONE_LOOP
+@pytest.mark.parametrize("model", ["alpha", "once"])
+@pytest.mark.parametrize("late", [True, False])
+@pytest.mark.parametrize("part", [b"", b"HTTP/1.1 20", b"HTTP/1.1 100 Continue\r\n\r\n"])
+@pytest.mark.parametrize("reused", [True, False])
+async def test_only_who_was_surely_not_heard_is_asked_again(raw_hall, monkeypatch, reused, part, late, model):
+    """By the wire, where it had rested and ended at once; else by the hall, where the model allows one retry."""
+    if late:
+        monkeypatch.setattr(wire, "STALE", 0.0)
+
+    async def talk(line):
+        if line.n > 1:
+            await line.request()
+            await line.send(plain(b"again"))
+            return
+        if reused:
+            await line.request()
+            await line.send(plain(b"first"))
+        await line.request()
+        await line.send(part)
+
+    front, engine = await raw_hall(talk)
+    again = not part and ((reused and not late) or model == "alpha")
+    async with calling(front.port) as caller:
+        if reused:
+            await caller.send(post(b'{"model": "%s"}' % model.encode()))
+            assert (await caller.answer()).body == b"first"
+        await caller.send(post(b'{"model": "%s"}' % model.encode()))
+        answer = await caller.answer()
+    assert (answer.status, answer.body == b"again") == ((200, True) if again else (502, False))
+    assert len(engine.heard) == reused + 1 + again
+
+
+class Socket:
+    """The transport of a wire, and the sink of its answer."""
+
+    def __init__(self) -> None:
+        self.sent = b""
+
+    def write(self, data: bytes) -> None:
+        self.sent += data
+
+    def attach(self, source: object) -> None: ...
+
+    def is_closing(self) -> bool:
+        return False
+
+
+@ONE_LOOP
+@pytest.mark.parametrize(
+    ("make", "whole"),
+    [(lambda: Counted(4), b"good"), (Chunked, b"4\r\ngood\r\n" + LAST)],
+    ids=["length", "chunks"],
+)
+async def test_what_comes_behind_an_answer_before_its_end_was_noted_is_not_passed_on(make, whole):
+    body, sink, one = make(), Socket(), Wire(asyncio.get_running_loop(), lambda _: None)
+    one.connection_made(Socket())
+    pouring = asyncio.ensure_future(one.pour(b"head;", body, sink, 5.0))
+    await asyncio.sleep(0)
+    one.data_received(whole)
+    one.data_received(LAST + plain(b"evil"))
+    await pouring
+    one.connection_lost(None)
+    assert sink.sent == b"head;" + whole
+    assert body.extra, "so the wire is not used again"
