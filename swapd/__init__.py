@@ -12,20 +12,23 @@ The floor plan::
     web/        front hall    HTTP in, HTTP out. Asks the desk for a lease, relays bytes, words the errors
     dispatch.py the desk      post(event) -> perform(commands), lease(model), one timer
     core/       the study     pure: Scheduler.handle(event, now) -> commands. No clock, no I/O, no asyncio
-    engines/    engine room   processes, probes, ports, logs: everything that starts, signals or watches
+    engines/    engine room   processes, probes, ports and sockets, logs: what starts, signals or watches them
     machine/    meters        what the machine has, what a model will take, what it took: scales and ledger
     lab/        the lab       the same study under a virtual clock: traces, rival policies, bounds, advice
-    config/     library       YAML -> Catalog + Settings, or every problem at once; watches for edits
+    config/     library       YAML -> Catalog + Settings, or every problem at once; watches for edits, and
+                              reads anew only what they touch
     journal.py  the diary     hears (event, commands) and prints each decision once
-    cli/        porch         one small module a verb; rich tables; an HTTP client for the admin doors
+    cli/        porch         one small module a verb; rich tables; a client of its own for the admin doors
     daemon.py   the architect builds every room, hangs the doors, then only waits
+    reload.py   the successor the config in force, and the one way it changes while the house is lived in
     tasks.py    the one create_task: named, referenced, a crash is reported
 
 Who may import whom (a test enforces it): ``core`` imports only the standard library. ``config``,
 ``engines``, ``machine``, ``lab``, ``web``, ``dispatch`` and ``journal`` import ``core`` and ``tasks``, never each
 other; what they need sideways comes in as an argument typed by a small ``Protocol`` beside its user.
 ``daemon`` is the only wiring (``doors``, ``systemd``, ``reload`` and ``lasting`` are its tools); ``cli`` may wire
-rooms together for offline verbs (``check``, ``demo``, ``simulate``).
+rooms together for offline verbs (``check``, ``demo``, ``simulate``). Each room's ``__init__`` is its card: where
+to begin to read, and which module does what.
 """
 
 __version__ = "0.1.0"

@@ -34,6 +34,8 @@ class Loaded:
     """Every file that was read, absolute."""
     folders: tuple[Path, ...] = ()
     """Where further files may appear that ``include`` would match."""
+    found_at: Settings | None = None
+    """With problems too, unless they are about ``listen``: where the daemon of this config is to be found."""
     past: Past = field(default_factory=Past, repr=False, compare=False)
     """Given to the next ``load`` of the same config, it spares that most of its work."""
 
@@ -100,6 +102,7 @@ def _loaded(
     built: tuple[Catalog, Settings] | None, sources: Sources, problems: Problems, warnings: Problems
 ) -> Loaded:
     catalog, admitted = (None, None) if built is None or problems else built
+    lost = built is None or any(problem.key.startswith("listen") for problem in problems.sorted())
     return Loaded(
         catalog=catalog,
         settings=admitted,
@@ -107,4 +110,5 @@ def _loaded(
         warnings=warnings.sorted(),
         files=tuple(file.absolute() for file in sources.files),
         folders=tuple(sources.folders),
+        found_at=None if built is None or lost else built[1],
     )

@@ -10,17 +10,21 @@ from typing import TypeVar
 T = TypeVar("T")
 SPELL, REST = 0.001, 0.0005
 """Seconds. A kernel of 250 ticks a second may let whoever computes on keep its core for 4 ms and more."""
+_own = threading.local()
+"""``until``: when the thread's spell is over."""
 
 
 def paced(items: Iterable[T]) -> Iterable[T]:
-    """The same items. Beside the main thread with a rest before them, and after each spell of work on them."""
+    """The same items. Beside the main thread with a rest before one whenever the thread has worked for a spell.
+
+    A spell goes on from one use to the next: a thousand short files need no thousand rests.
+    """
     return items if threading.current_thread() is threading.main_thread() else _with_rests(items)
 
 
 def _with_rests(items: Iterable[T]) -> Iterator[T]:
-    until = 0.0
     for item in items:
-        if time.perf_counter() > until:
+        if time.perf_counter() > getattr(_own, "until", 0.0):
             time.sleep(REST)
-            until = time.perf_counter() + SPELL
+            _own.until = time.perf_counter() + SPELL
         yield item

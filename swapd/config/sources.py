@@ -61,8 +61,10 @@ def _matches(pattern: str, node: Node, sources: Sources, problems: Problems) -> 
             sources.files.append(found[0])  # so that its coming is noticed
             problems.add(node.place, "include", f"there is no file '{pattern}': create it or remove it here")
             return
+    known = set(sources.files)
     for path in found:
-        if path not in sources.files and not os.path.isdir(path):  # noqa: PTH112
+        if path not in known and not os.path.isdir(path):  # noqa: PTH112
+            known.add(path)
             yield path
 
 

@@ -11,10 +11,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+import os
+import stat
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 from swapd import tasks
+from swapd.config.pace import paced
 
 log = logging.getLogger("swapd")
 STEP = 500
@@ -24,6 +27,7 @@ LOOK_EVERY = 5_000
 """Milliseconds between looks while nothing is reported."""
 
 Stamp = tuple[int, ...] | frozenset[tuple[object, ...]] | None
+Folders = dict[Path, tuple[int, int]]
 
 
 async def watch(paths: Callable[[], Sequence[Path]], changed: Callable[[], Awaitable[object]]) -> None:
@@ -33,19 +37,32 @@ async def watch(paths: Callable[[], Sequence[Path]], changed: Callable[[], Await
     Asks ``paths()`` again at each look. Goes on until cancelled, whatever becomes of the files, and whatever
     ``changed()`` raises, which is logged.
     """
-    seen = _stamps(paths())
+    seen, _ = await _look(paths())
     await _tell(changed)
     while True:
-        folders = _folders(paths())
+        _, folders = await _look(paths())
         async with contextlib.aclosing(_looks(list(folders))) as looks:
             async for _ in looks:
-                now = _stamps(paths())
+                now, there = await _look(paths())
                 if any(stamp != seen.get(path, stamp) for path, stamp in now.items()):
                     await _tell(changed)
-                    now = _stamps(paths()) | now  # what changed meanwhile is for the next look
+                    after, there = await _look(paths())
+                    now = after | now  # what changed meanwhile is for the next look
                 seen = now
-                if _folders(paths()) != folders:
+                if there != folders:
                     break
+
+
+async def _look(paths: Sequence[Path]) -> tuple[dict[Path, Stamp], Folders]:
+    """In a thread: at a thousand files a look takes some 20 ms, and where a server is dead it hangs."""
+    try:
+        return await asyncio.to_thread(_seen, paths)
+    except RuntimeError:  # there is no thread to be had
+        return _seen(paths)
+
+
+def _seen(paths: Sequence[Path]) -> tuple[dict[Path, Stamp], Folders]:
+    return _stamps(paths), _folders(paths)
 
 
 async def _tell(changed: Callable[[], Awaitable[object]]) -> None:
@@ -94,35 +111,44 @@ async def _reported(reports: AsyncGenerator[object, None]) -> bool:
     return True
 
 
-def _stamps(paths: Iterable[Path]) -> dict[Path, Stamp]:
-    return {path: _stamp(path) for path in paths}
+def _stamps(paths: Sequence[Path]) -> dict[Path, Stamp]:
+    return {path: _stamp(path) for path in paced(paths)}
 
 
 def _stamp(path: Path) -> Stamp:
     """Differs after every change: of a file, or of what a folder holds. None: it is not there."""
     try:
-        if path.is_dir():
-            return frozenset((child.name, _stamp_of(child)) for child in path.iterdir() if child.is_file())
-        return _stamp_of(path)
+        seen = path.stat()
+        if not stat.S_ISDIR(seen.st_mode):
+            return _stamp_of(seen)
+        with os.scandir(path) as entries:
+            return frozenset((entry.name, _stamp_of(entry.stat())) for entry in paced(entries) if entry.is_file())
     except OSError:
         return None
 
 
-def _stamp_of(file: Path) -> tuple[int, ...]:
-    stat = file.stat()
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+def _stamp_of(seen: os.stat_result) -> tuple[int, ...]:
+    return seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
 
 
-def _folders(paths: Iterable[Path]) -> dict[Path, tuple[int, int]]:
+def _folders(paths: Sequence[Path]) -> Folders:
     """What to watch: where each path's name stands, and where its target does.
 
     The values tell a folder that came back from the one that was there before.
     """
-    found: dict[Path, tuple[int, int]] = {}
-    for path in paths:
+    spots: set[Path] = set()  # few, where there are many files
+    for path in paced(paths):
+        spots.add(path.parent)
         with contextlib.suppress(OSError, RuntimeError):  # it went just now, or its links form a circle
-            for folder in (path if path.is_dir() else path.parent, path.parent, path.resolve().parent):
+            if path.is_dir():
+                spots.add(path)
+            if path.is_symlink():
+                spots.add(path.resolve().parent)
+    found: Folders = {}
+    for spot in spots:
+        with contextlib.suppress(OSError, RuntimeError):
+            for folder in (spot, spot.resolve()):
                 there = next(place for place in (folder, *folder.parents) if place.is_dir())
-                stat = there.stat()
-                found[there] = (stat.st_dev, stat.st_ino)
+                seen = there.stat()
+                found[there] = (seen.st_dev, seen.st_ino)
     return found

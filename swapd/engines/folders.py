@@ -9,6 +9,7 @@ import re
 import secrets
 import stat
 import tempfile
+import time
 from pathlib import Path
 
 LONGEST = 107
@@ -16,6 +17,10 @@ LONGEST = 107
 OWN, TEMPORARY = "engines", "swapd-engines-"
 _SOCKET = re.compile(r"[0-9a-f]{8}\.sock")
 _IS_TEMPORARY = re.compile(TEMPORARY + r"[a-z0-9_]{8}")
+SWEEP, AGAIN = 0.5, 0.001
+"""Seconds that another daemon's sweep of a shared folder may take, and between two tries to have it too."""
+FRESH = 60.0
+"""Seconds for which a temporary folder is let alone: its daemon may be about to lock it."""
 _BITS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -46,7 +51,7 @@ class Folder:
             if not self._keep:
                 raise
         if self._keep:
-            fcntl.flock(self._fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            _share(self._fd)
 
     def name(self) -> Path:
         """A path in it where nothing is."""
@@ -106,6 +111,19 @@ def _opened(path: Path) -> int:
     return fd
 
 
+def _share(fd: int) -> None:
+    """Whoever has it alone only sweeps it, as we may have done. Raises BlockingIOError."""
+    until = time.monotonic() + SWEEP
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise
+        time.sleep(AGAIN)
+
+
 def _sweep(fd: int) -> None:
     """Remove the sockets that we might have made."""
     with os.scandir(fd) as entries:
@@ -123,4 +141,6 @@ def _sweep_temporary(base: str) -> None:
         names = [entry.name for entry in entries if _IS_TEMPORARY.fullmatch(entry.name)]
     for name in names:
         with contextlib.suppress(OSError):
+            if abs(time.time() - Path(base, name).lstat().st_mtime) < FRESH:
+                continue
             Folder(Path(base, name), keep=False).close()  # BlockingIOError: its daemon lives

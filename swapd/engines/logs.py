@@ -138,6 +138,7 @@ class Capture:
     """Reads one run's pipe for as long as it is open, and remembers the run's own last lines."""
 
     def __init__(self, book: LogBook, fd: int, tail: int = 20) -> None:
+        """``fd`` is its own from now on, whatever it raises: OSError where the kernel watches no more for us."""
         self._book = book
         self._fd: int | None = fd
         self._lines = Lines()
@@ -145,7 +146,11 @@ class Capture:
         loop = asyncio.get_running_loop()
         self.news = News(loop.time)
         os.set_blocking(fd, False)
-        loop.add_reader(fd, self._read, fd)
+        try:
+            loop.add_reader(fd, self._read, fd)
+        except BaseException:
+            os.close(fd)
+            raise
 
     def close(self) -> None:
         """Take what is there still, and let go. A grandchild may hold the other end for ever."""

@@ -50,14 +50,22 @@ class Process:
         self.tree = Tree(self.pid, marker)
         self._asked = False
         self._leader_gone = asyncio.Event()
-        self._capture = Capture(book, reading)
         try:
-            _on_exit(self._popen, self._leader_gone.set)
+            self._capture = self._watched(book, reading)
         except (OSError, RuntimeError) as error:
             os.killpg(self.pid, signal.SIGKILL)
             self._popen.wait()
-            self._capture.close()
             raise CannotStart(f"cannot watch '{argv[0]}': {error}") from error
+
+    def _watched(self, book: LogBook, reading: int) -> Capture:
+        """Hear what it writes, and of its end. Raises RuntimeError or OSError."""
+        capture = Capture(book, reading)
+        try:
+            _on_exit(self._popen, self._leader_gone.set)
+        except BaseException:
+            capture.close()
+            raise
+        return capture
 
     @property
     def news(self) -> News:

@@ -1,4 +1,4 @@
-"""One run while it lives: its process, the probe that waits for it, the stop that was ordered."""
+"""One run while it lives: its process, the probe that waits for it, the eye on its socket, the stop."""
 
 from __future__ import annotations
 

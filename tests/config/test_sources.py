@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 MAIN = "macros: {g: /srv}\ninclude: [models.d/*.yaml]\nmodels: {a: {path: /x}}\n"
 
 
@@ -39,6 +41,23 @@ def test_a_file_is_read_once_and_the_config_never_includes_itself(loaded, tmp_pa
     found = loaded("include: ['*.yaml', more.yaml]\nmodels: {a: {path: /x}}", more="models: {b: {path: /x}}")
     assert found.problems == ()
     assert found.files == (tmp_path / "swapd.yaml", tmp_path / "more.yaml")
+
+
+def test_many_files_are_not_each_compared_with_all_others(loaded, tmp_path, monkeypatch):
+    compared = 0
+    equal = PurePath.__eq__
+
+    def counted(one: PurePath, other: object) -> bool:
+        nonlocal compared
+        compared += 1
+        return equal(one, other)
+
+    (tmp_path / "models.d").mkdir()
+    for n in range(100):
+        (tmp_path / "models.d" / f"{n}.yaml").write_text("{}")
+    monkeypatch.setattr(PurePath, "__eq__", counted)
+    assert len(loaded(MAIN).files) == 101
+    assert compared < 300
 
 
 def test_a_model_given_twice_is_told_with_both_places(problems):

@@ -216,6 +216,25 @@ async def test_an_edit_that_cannot_be_taken_over_is_logged_and_the_next_one_is_s
     ] * 3
 
 
+async def test_files_are_looked_at_in_a_thread_and_without_one_all_the_same(file, monkeypatch):
+    lookers = set()
+
+    def stamp(path: Path) -> None:
+        lookers.add(threading.current_thread())
+
+    monkeypatch.setattr(module, "_stamp", stamp)
+    await module._look([file])
+    assert lookers
+    assert lookers.isdisjoint({threading.main_thread()})
+
+    async def none(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(asyncio, "to_thread", none)
+    await module._look([file])
+    assert threading.main_thread() in lookers
+
+
 def test_in_life_an_edit_is_noticed_within_a_second():
     assert STEP_IN_LIFE * 2 <= 1_000  # one to see it, one to see that nothing follows
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import shutil
 import socket
 import stat
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -155,6 +157,27 @@ def test_what_a_killed_daemon_left_is_swept_and_nothing_else(tmp_path):
     assert living.exists(), "the daemon that gave it out lives"
 
 
+def test_two_daemons_that_begin_at_once_share_the_folder(tmp_path, monkeypatch, caplog):
+    (tmp_path / "engines").mkdir(0o700)
+    other = os.open(tmp_path / "engines", os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it sweeps
+    monkeypatch.setattr(time, "sleep", lambda _: os.close(other))
+    assert Path(Sockets({"RUNTIME_DIRECTORY": str(tmp_path)}).take()).parent == tmp_path / "engines"
+    assert not caplog.records
+
+
+def test_a_folder_that_somebody_keeps_for_himself_is_not_waited_for_long(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("swapd.engines.folders.SWEEP", 0.005)
+    (tmp_path / "engines").mkdir(0o700)
+    other = os.open(tmp_path / "engines", os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    sockets = Sockets({"RUNTIME_DIRECTORY": str(tmp_path)})
+    assert Path(sockets.take()).parent != tmp_path / "engines"
+    assert "temporarily unavailable" in caplog.text
+    sockets.close()
+    os.close(other)
+
+
 def test_temporary_folders_of_killed_daemons_are_swept_and_those_of_the_living_are_not(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     dead, full = tmp_path / "swapd-engines-dead0000", tmp_path / "swapd-engines-full0000"
@@ -162,12 +185,17 @@ def test_temporary_folders_of_killed_daemons_are_swept_and_those_of_the_living_a
         folder.mkdir(0o700)
         leave(folder / "0123abcd.sock")
     (full / "notes").touch()
+    for folder in (dead, full):
+        os.utime(folder, (0, 0))
+    fresh = tmp_path / "swapd-engines-fresh000"  # its daemon has not locked it yet
+    fresh.mkdir(0o700)
     (tmp_path / "swapd-engines-link0000").symlink_to(tmp_path / "target")
     first, second = Sockets({}), Sockets({})
     living = Path(first.take()).parent
     assert Path(second.take()).parent != living
     assert living.is_dir()
     assert not dead.exists()
+    assert fresh.is_dir()
     assert [path.name for path in full.iterdir()] == ["notes"]
     assert (tmp_path / "target" / "0123abcd.sock").exists()
     first.close()

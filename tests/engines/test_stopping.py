@@ -175,6 +175,11 @@ async def test_a_process_that_cannot_be_watched_does_not_live_on(room, monkeypat
         run = room.spawn(Launch(("sleep", "600")))
     assert (await room.exit(run)).reason == "cannot watch 'sleep': can't start new thread"
     assert room.left() == []
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio.get_running_loop(), "add_reader", fails)
+        run = room.spawn(Launch(("sleep", "600")))
+    assert (await room.exit(run)).reason == "cannot watch 'sleep': [Errno 24] Too many open files"
+    assert room.left() == []
     monkeypatch.setattr(os, "pipe2", fails)
     run = room.spawn(Launch(("sleep", "600")))
     assert (await room.exit(run)).reason == "cannot start 'sleep': Too many open files"
