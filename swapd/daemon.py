@@ -182,7 +182,8 @@ class Daemon:
     async def _wind_down(self) -> None:
         systemd.notify(self._environ, "STOPPING=1")
         leases = sum(m.engine.leases for m in self._desk.view().models.values() if m.engine)
-        log.info("shutting down%s", f": {leases} requests may finish first" if leases else "")
+        finishing = f"{leases} request{'s' if leases > 1 else ''} may finish first; told again, it waits for none"
+        log.info("shutting down%s", f": {finishing}" if leases else "")
         self._desk.post(Closing())
         # Bounded by each engine's drain and stop, and for one that outlives its kill by HOPELESS.
         await self._desk.until(lambda view: view.hopeless(HOPELESS))

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Protocol
 
 from swapd import tasks
-from swapd.core.commands import Command, Grant, Kill, Note, Refuse, Revoke, Spawn, Terminate
+from swapd.core.commands import Command, Grant, Kill, Note, Refuse, Revoke, Spawn, Terminate, Why
 from swapd.core.engine import Endpoint, RunId
 from swapd.core.events import Asked, Event, Left, Ticked, Ticket, Usage
 from swapd.core.refusal import Refusal, Refused
@@ -50,7 +50,7 @@ class Lease:
     spec: Spec
     queued: float
     loaded: float
-    revoked: bool = False
+    revoked: Why | None = None
     """Set when the engine is taken away under its holder: drain overdue, or the engine is unusable."""
     usage: Usage | None = None
     """Set by the holder before it leaves."""
@@ -248,8 +248,8 @@ class _Callers:
                 caller.answer(Lease(ticket, run, endpoint, spec, queued, loaded), None)
             case Refuse(_, refusal):
                 caller.answer(None, refusal)
-            case Revoke() if caller.lease is not None:
-                caller.lease.revoked = True
+            case Revoke(_, _, why) if caller.lease is not None:
+                caller.lease.revoked = why
 
     async def wait_for(self, fact: Callable[[View], bool]) -> None:
         entry = (fact, asyncio.get_running_loop().create_future())

@@ -24,9 +24,9 @@ MARK = "TEST_MARK"
 """A variable that every process of a test inherits, so that leftovers are found wherever they went."""
 
 
-def fake(*flags: str) -> str:
+def fake(*flags: str, place: str = "--host ${host} --port ${port}") -> str:
     """A ``command:`` that runs the fake engine."""
-    return " ".join([sys.executable, str(FAKE), "--host ${host} --port ${port} --alias ${model}", *flags])
+    return " ".join([sys.executable, str(FAKE), place, "--alias ${model}", *flags])
 
 
 def marked(mark: str) -> list[str]:

@@ -42,7 +42,7 @@ def test_a_life_reads_as_a_story(lines):
     journal = Journal()
     journal.hear(Ticked(), [Spawn(RUN, Launch(("x",)), Why(Cause.ASKED, detail="2 waiting"))])
     journal.hear(EngineReady(RUN, Endpoint("127.0.0.1", 9300)), [])
-    journal.hear(Ticked(), [Note(RUN, Why(Cause.EVICTED, "gemma")), Revoke(Ticket(4), RUN)])
+    journal.hear(Ticked(), [Note(RUN, Why(Cause.EVICTED, "gemma")), Revoke(Ticket(4), RUN, Why(Cause.CLOSING))])
     journal.hear(Ticked(), [Terminate(RUN, (), Why(Cause.DRAINED)), Kill(RUN)])
     journal.hear(EngineExited(RUN, Exit(signal="SIGKILL")), [])
     journal.hear(LoadWished("qwen"), [Refuse(Ticket(5), Refusal(Reason.CLOSING, "qwen"))])

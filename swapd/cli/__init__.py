@@ -1,4 +1,9 @@
-"""The porch: one small module a verb. A verb is imported when it is called, so that ``--help`` is quick."""
+"""The porch: one small module a verb. A verb is imported when it is called, so that ``--help`` is quick.
+
+A verb that asks a daemon finds it by ``target`` and talks to it through ``client``, over what ``connect``
+connects; ``console`` prints, ``failure`` is how it ends badly. Those in ``demo_`` and ``lab_`` are parts of
+``demo`` and ``simulate``.
+"""
 
 from __future__ import annotations
 

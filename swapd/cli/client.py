@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPException, HTTPResponse, IncompleteRead
+from http.client import HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected
 from socket import socket
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
@@ -178,6 +178,8 @@ def _moved_to(target: Target, elsewhere: str) -> str | None:
 
 def _broken(target: Target, error: Exception) -> Failed:
     """The connection was there, and something became of it."""
+    if isinstance(error, RemoteDisconnected):
+        return Failed(f"cannot reach swapd at {target.url}: it closed the connection unanswered; is that a swapd?")
     if isinstance(error, OSError | IncompleteRead):
         silent = isinstance(error, TimeoutError)  # the kernel's own: what we wait for here may take its time
         what = "nothing comes from there any more" if silent else "it closed the connection"

@@ -64,13 +64,18 @@ def _row(model: dict[str, Any], now: datetime) -> tuple[Bit, ...]:
         Bit(model["name"], "bold"),
         Bit(state, COLOURS.get(state, "")),
         Bit(_text(model["pid"])),
-        Bit((model["endpoint"] or "").rpartition(":")[2]),
+        Bit(_port(model["endpoint"] or "")),
         Bit(str(model["leases"]), "" if model["leases"] else "dim"),
         Bit(str(model["waiting"]), "yellow" if model["waiting"] else "dim"),
         Bit(age_of(model["since"], now) if model["since"] else ""),
         Bit(age(model["idle"]) if model["idle"] is not None else ""),
         _memory(model),
     )
+
+
+def _port(endpoint: str) -> str:
+    """Where it answers, in a word: the whole path of a socket is in the JSON."""
+    return "unix" if endpoint.startswith(("/", "unix:")) else endpoint.rpartition(":")[2]
 
 
 def _memory(model: dict[str, Any]) -> Bit:

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from swapd.cli.console import stderr
 from swapd.cli.failure import BadConfig
 from swapd.core.settings import Address
 
@@ -69,11 +70,13 @@ def find_target(config: str | None, url: str | None, environ: Mapping[str, str])
         return Target(default, key, "no config was found, so this is the default address; --url names another")
     if not path.exists():
         raise BadConfig(f"cannot read the config '{path}': there is no such file")
-    settings = load(path, environ).settings
+    # Of a config with problems too: its daemon goes on with the one before.
+    settings = load(path, environ).found_at
     if settings is None:
-        # The daemon goes on with the config it has, and is worth asking; only its address is not known.
-        doubt = f"{path} has problems (see `swapd check`), so this is the default address; --url names another"
-        return Target(default, key, doubt)
+        # Told in any case: another daemon may listen there, and do what was meant for this one.
+        doubt = f"{path} has problems (see `swapd check`): asking the default address; --url names another"
+        stderr().line(doubt, style="yellow")
+        return Target(default, key)
     return Target(url_of(settings.listen[0]), key or settings.admin_key)
 
 

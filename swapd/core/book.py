@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from math import inf
 
+from swapd.core.commands import Why
 from swapd.core.engine import RESTING, WINDING_DOWN, Endpoint, RunId, State
 from swapd.core.events import Ticket
 from swapd.core.habits import Habits
@@ -26,12 +27,13 @@ HOPELESS = 10.0
 
 @dataclass(slots=True)
 class Phase:
-    """A state, since when, until when at the latest, and the fault that led out of the good ones."""
+    """A state, since when, until when at the latest, the fault that led out of the good ones, why it drains."""
 
     state: State
     since: float
     deadline: float | None = None
     fault: Exit | None = None
+    why: Why | None = None
 
 
 @dataclass(frozen=True, slots=True)

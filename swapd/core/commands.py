@@ -98,6 +98,7 @@ class Revoke:
 
     ticket: Ticket
     run: RunId
+    why: Why
 
 
 @dataclass(frozen=True, slots=True)

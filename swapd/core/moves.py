@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from swapd.core.book import Book, Engine, Failure, Held, Phase, Up
-from swapd.core.commands import Command, Grant, Kill, Note, Refuse, Revoke, Spawn, Terminate, Why
+from swapd.core.commands import Cause, Command, Grant, Kill, Note, Refuse, Revoke, Spawn, Terminate, Why
 from swapd.core.engine import Endpoint, RunId, Signal, State, When, follow
 from swapd.core.events import Ticket
 from swapd.core.need import Way
@@ -66,10 +67,12 @@ class Moves:
         if engine.resting:
             self._advance(engine, Signal.STOP)
             return
+        drained = engine.phase.why
         self._advance(engine, Signal.OVERDUE if overdue else Signal.STOP)
         engine.phase.fault = fault
         self._set_deadline(engine, engine.spec.terms.bounds.stop)
-        self.commands += [Revoke(ticket, engine.run) for ticket in sorted(engine.leases)]
+        cut = replace(drained, detail=why.cause.value) if drained and why.cause is Cause.DRAIN_OVER else why
+        self.commands += [Revoke(ticket, engine.run, cut) for ticket in sorted(engine.leases)]
         self.commands.append(Terminate(engine.run, engine.spec.terms.stop, why))
 
     def drain(self, engine: Engine, why: Why) -> None:
@@ -81,6 +84,7 @@ class Moves:
         if self.book.closing and bound is None:
             bound = LAST_DRAIN
         self._advance(engine, Signal.DRAIN)
+        engine.phase.why = why
         self._set_deadline(engine, bound)
         self.commands.append(Note(engine.run, why))
 

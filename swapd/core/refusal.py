@@ -75,7 +75,7 @@ _TEXT = {
     Reason.QUEUE_TIMEOUT: "cannot serve model '{model}': waited {detail} for its turn (scheduling.wait)",
     Reason.START_FAILED: "cannot start the engine of model '{model}'",
     Reason.START_TIMEOUT: "cannot start the engine of model '{model}': not ready after {detail} (start_timeout)",
-    Reason.ENGINE_DIED: "cannot finish the request: the engine of model '{model}' died",
+    Reason.ENGINE_DIED: "cannot finish the request: the engine of model '{model}' {detail}",
     Reason.UNAVAILABLE: "cannot serve model '{model}' now: {detail}",
     Reason.MODEL_REMOVED: "cannot serve model '{model}': it was removed from the config",
     Reason.MODEL_UNLOADED: "cannot serve model '{model}': it was unloaded by the operator; ask again to load it",

@@ -183,7 +183,7 @@ class Scheduler:
     def _sick(self, engine: Engine, why: str, m: Moves) -> None:
         fault = Exit(reason=why)
         reason = Reason.START_FAILED if engine.state is State.STARTING else Reason.ENGINE_DIED
-        m.refuse_all(engine.run.model, reason, fault)
+        m.refuse_all(engine.run.model, reason, fault, detail="died")
         m.stop(engine, Why(Cause.SICK, detail=why), fault)
 
     def _exited(self, run: RunId, end: Exit, m: Moves) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
+from swapd.core.commands import Why
 from swapd.core.engine import Endpoint, RunId
 from swapd.core.events import Event, Ticket, Usage
 from swapd.core.settings import Settings
@@ -25,7 +26,7 @@ class Lease(Protocol):
     spec: Spec
     queued: float
     loaded: float
-    revoked: bool
+    revoked: Why | None
     usage: Usage | None
     """Set by the holder before it leaves."""
 

@@ -9,6 +9,8 @@ from dataclasses import replace
 from aiohttp import web
 
 from swapd.core import explain
+from swapd.core.commands import Cause
+from swapd.core.events import EngineSick
 from swapd.core.refusal import Exit, Reason, Refusal, Refused
 from swapd.web import asked, express
 from swapd.web.bridge import Relayed, client_of
@@ -18,7 +20,7 @@ from swapd.web.express import Express
 from swapd.web.gate import Config, Engines, Gate, Lease
 from swapd.web.headers import JSON, upstream_lines
 from swapd.web.limits import expect, off_loop, read_body
-from swapd.web.relay import REVOKED, relay
+from swapd.web.relay import broken_off, relay
 from swapd.web.upstream import EngineBroke, FirstByteLate, Request, Upstream
 
 LAST_LINES = 20
@@ -108,11 +110,14 @@ class Inference:
                 raise Problem(FIRST_BYTE_LATE, f"cannot get an answer for model '{name}': {late}") from None
             except EngineBroke as broke:
                 retry = held.spec.terms.service.retry
-                # A revoked one was taken away on purpose: to ask again would undo the operator's unload.
-                if held.revoked or not broke.unheard or tries == retry.attempts:
+                # One taken away on purpose is not asked for again: that would undo the operator's unload.
+                on_purpose = held.revoked is not None and held.revoked.cause is not Cause.SICK
+                if on_purpose or not broke.unheard or tries == retry.attempts:
                     raise self._died(held, str(broke)) from None
                 tries += 1
                 await asyncio.sleep(retry.backoff)
+                if broke.deaf:  # and has not ended meanwhile: the desk drops news of what has
+                    self._gate.post(EngineSick(held.run, f"nobody listens at {held.endpoint} any more"))
 
     def _reason(self, lease: Lease) -> str:
         """What it waited for last: others that had the engine, its load, or before that the room for it."""
@@ -152,11 +157,11 @@ class Inference:
 
     def _died(self, lease: Lease, why: str) -> Problem:
         """The run's own end says more than the broken socket, where it is known already."""
-        end = Exit(reason=REVOKED if lease.revoked else why)
+        told = broken_off(lease, why)
         model = self._gate.view().models.get(lease.spec.name)
         if model is not None and model.failure is not None and model.failure.run == lease.run:
-            end = model.failure.exit
-        return of_refusal(Refusal(Reason.ENGINE_DIED, lease.spec.name, end))
+            told = replace(told, exit=model.failure.exit, detail="died")
+        return of_refusal(told)
 
 
 def _query(request: web.Request) -> str:

@@ -17,7 +17,6 @@ from swapd.web.heads import Malformed
 from swapd.web.upstream import Answer, FirstByteLate, Request, Upstream
 from swapd.web.wire import Lost, Silent
 
-REVOKED = "its drain was overdue, so it was stopped"
 SLOT_POLL = 2.5
 """Seconds between looks at /slots: asked more than once a second, llama-server never notices that a client
 of a non-stream request has left."""
@@ -66,8 +65,13 @@ async def _pour(client: Client, lease: Lease, answer: Answer, begun: float) -> N
     else:
         lease.usage = usage.read(*ends, lease.usage.first_byte if lease.usage else None)
         return
-    reason = REVOKED if lease.revoked else why
-    client.cut(answer, errors.of_refusal(Refusal(Reason.ENGINE_DIED, lease.spec.name, Exit(reason=reason))))
+    client.cut(answer, errors.of_refusal(broken_off(lease, why)))
+
+
+def broken_off(lease: Lease, why: str) -> Refusal:
+    """What its holder is told of an engine that ended too soon: it was taken away, or else ``why``."""
+    died, told = ("was stopped", str(lease.revoked)) if lease.revoked else ("died", why)
+    return Refusal(Reason.ENGINE_DIED, lease.spec.name, Exit(reason=told), detail=died)
 
 
 def notes_on(lease: Lease) -> bytes:

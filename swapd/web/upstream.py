@@ -27,18 +27,20 @@ REST = 2.5
 """Seconds a connection rests in the pool at most."""
 LONGEST_PAGE = 1 << 20
 """Bytes of an answer that we read ourselves."""
+_NOBODY = ConnectionRefusedError, FileNotFoundError
 _SLOT_BOUNDS = Timeouts(connect=1.0, first_byte=2.0, idle=2.0)
 
 
 class EngineBroke(Exception):
     """The engine closed, refused or reset the connection, or answered nonsense, before a head was there.
 
-    ``unheard``: before the first byte.
+    ``unheard``: before the first byte. ``deaf``: nobody listens there.
     """
 
-    def __init__(self, why: str, *, unheard: bool = True) -> None:
+    def __init__(self, why: str, *, unheard: bool = True, deaf: bool = False) -> None:
         super().__init__(why)
         self.unheard = unheard
+        self.deaf = deaf
 
 
 class FirstByteLate(Exception):
@@ -128,7 +130,7 @@ class Line:
         except OSError as error:
             late = isinstance(error, TimeoutError) and bound is not None
             why = f"no connection to the engine within {bound:g} s" if late else error.strerror or str(error)
-            raise EngineBroke(why) from error
+            raise EngineBroke(why, deaf=isinstance(error, _NOBODY)) from error
         self._wires.add(wire)
         if self._closed:
             wire.abort()

@@ -11,7 +11,7 @@ import pytest
 
 from swapd.cli.lab_play import CUT, play
 from swapd.config import load
-from swapd.core.commands import Grant, Revoke
+from swapd.core.commands import Cause, Grant, Revoke, Why
 from swapd.core.engine import Endpoint, RunId
 from swapd.core.events import Asked
 from swapd.core.spec import Catalog, Launch, Spec, Terms
@@ -206,7 +206,7 @@ async def test_an_answer_that_is_cut_off_is_counted_too():
                 case Asked(ticket):
                     return [
                         Grant(ticket, run, Endpoint("127.0.0.1", 1), catalog.models["a"], 0.0, 0.0),
-                        Revoke(ticket, run),
+                        Revoke(ticket, run, Why(Cause.CLOSING)),
                     ]
             return []
 

@@ -141,6 +141,11 @@ def test_on_a_terminal_states_have_colours_and_nothing_is_lost_at_eighty_columns
     assert "org/broken failed 12s ago: exited with code 1 (the model file is cut short)" in lines
 
 
+def test_a_socket_is_told_in_a_word(pipe):
+    show(pipe, STATUS | {"models": [READY | {"endpoint": "unix:/run/swapd/engines/0123abcd.sock"}]}, NOW)
+    assert pipe.shown.splitlines()[1].split()[3] == "unix"
+
+
 def test_a_model_that_holds_more_than_was_reckoned_is_marked(terminal):
     greedy = READY | {"measured": {"ram": 2000 << 20}}
     show(terminal, STATUS | {"models": [greedy]}, NOW)

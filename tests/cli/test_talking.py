@@ -227,12 +227,24 @@ async def test_ctrl_c_ends_a_followed_log_quietly_with_130(aiohttp_server):
     assert (first, complaints, follower.returncode) == (b"a line\n", b"", 130)
 
 
-def test_with_a_broken_config_the_default_address_is_tried_and_the_doubt_is_told(tmp_path):
+def test_a_config_with_problems_still_says_where_its_daemon_is(tmp_path):
+    (tmp_path / "swapd.yaml").write_text(
+        "listen: 127.0.0.1:1\nadmin: {key: k}\nmodels: {x: {path: '${env.NOT_SET}', contxt: 1}}\n"
+    )
+    target = find_target(None, None, {})
+    assert (target.url, target.key, target.doubt) == ("http://127.0.0.1:1", "k", "")
+
+
+@pytest.mark.parametrize(
+    "text", ["listen: 127.0.0.1:x\nmodels: {}", "listen: 127.0.0.1:1\nmodels: {", "listen:\n\t- 1"]
+)
+def test_where_it_does_not_the_default_address_is_tried_and_the_doubt_is_told(text, tmp_path, capsys):
     config = tmp_path / "swapd.yaml"
-    config.write_text("listen: 127.0.0.1:1\nmodels: {x: {path: '${env.NOT_SET}'}}\n")
+    config.write_text(text)
     target = find_target(None, None, {"SWAPD_ADMIN_KEY": "k"})
     assert (target.url, target.key) == ("http://127.0.0.1:9292", "k")
-    assert "swapd check" in target.doubt
+    told = " ".join(capsys.readouterr().err.split())
+    assert "has problems (see `swapd check`): asking the default address" in told
     config.unlink()
     assert "no config was found" in find_target(None, None, {"HOME": str(tmp_path)}).doubt
 

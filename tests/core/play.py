@@ -67,8 +67,8 @@ def line(command: order.Command) -> str:
             return f"kill {run}"
         case order.Grant(ticket, run):
             return f"grant {ticket} on {run}"
-        case order.Revoke(ticket, run):
-            return f"revoke {ticket} of {run}"
+        case order.Revoke(ticket, run, why):
+            return f"revoke {ticket} of {run}: {why}"
         case order.Refuse(ticket, refusal):
             return f"refuse {ticket}: {refusal.reason.name}"
         case order.Note(run, why):

@@ -31,7 +31,7 @@ def test_closing_stops_a_start_and_forgets_a_rest() -> None:
 
 def test_told_twice_it_cuts_what_still_drains() -> None:
     play = Play("a").up("a").asks("a", 1).closes().orders("grant 1 on a#1", "drain a#1: shutdown")
-    play.closes().orders("revoke 1 of a#1", "terminate a#1: shutdown")
+    play.closes().orders("revoke 1 of a#1: shutdown", "terminate a#1: shutdown")
     play.closes().leaves(1).exits("a#1").silence()
 
 
@@ -39,21 +39,23 @@ def test_the_drain_of_a_shutdown_ends_even_where_a_drain_never_does() -> None:
     play = (
         Play(model("a", drain=None)).up("a").asks("a", 1).closes().orders("grant 1 on a#1", "drain a#1: shutdown")
     )
-    play.sleeps().orders("revoke 1 of a#1", "terminate a#1: drain overdue")
+    play.sleeps().orders("revoke 1 of a#1: shutdown (drain overdue)", "terminate a#1: drain overdue")
     assert play.now == 5 + 30
 
 
 def test_so_does_an_endless_drain_that_began_before() -> None:
     play = Play(model("a", drain=None)).up("a").asks("a", 1).unloads("a").after(100)
     play.orders("grant 1 on a#1", "drain a#1: unload by the operator")
-    play.closes().sleeps().orders("revoke 1 of a#1", "terminate a#1: drain overdue")
+    play.closes().sleeps().orders(
+        "revoke 1 of a#1: unload by the operator (drain overdue)", "terminate a#1: drain overdue"
+    )
     assert play.now == 5 + 100 + 30
 
 
 def test_a_drain_with_an_end_keeps_it() -> None:
     play = Play(model("a", drain=20.0)).up("a").asks("a", 1).unloads("a").after(15).closes()
     play.orders("grant 1 on a#1", "drain a#1: unload by the operator")
-    play.sleeps().orders("revoke 1 of a#1", "terminate a#1: drain overdue")
+    play.sleeps().orders("revoke 1 of a#1: unload by the operator (drain overdue)", "terminate a#1: drain overdue")
     assert play.now == 5 + 20
 
 
@@ -100,7 +102,7 @@ def test_a_deadline_that_was_told_is_not_asked_for_again() -> None:
     play = Play("a", "b", wait=None).up("a")
     play.asks("a", 1).asks("b", 2).leaves(2).asks("b", 3).forgets()
     play.sleeps().forgets()  # the drain begins
-    play.sleeps().orders("revoke 1 of a#1", "terminate a#1: drain overdue")
+    play.sleeps().orders("revoke 1 of a#1: makes room for b (drain overdue)", "terminate a#1: drain overdue")
     play.sleeps().orders("kill a#1")
     play.exits("a#1").orders("spawn b#1: asked for (1 waiting)")
     assert play.due() == play.now + 600.0

@@ -147,7 +147,9 @@ def test_a_minute_of_health_forgets_earlier_failures() -> None:
 def test_a_hung_engine_is_stopped_its_leases_are_cut_and_its_waiters_refused() -> None:
     play = Play("a").up("a")
     play.asks("a", 1, 2).orders("grant 1 on a#1")
-    play.sick("a#1", "hangs").orders("refuse 2: ENGINE_DIED", "revoke 1 of a#1", "terminate a#1: unusable (hangs)")
+    play.sick("a#1", "hangs").orders(
+        "refuse 2: ENGINE_DIED", "revoke 1 of a#1: unusable (hangs)", "terminate a#1: unusable (hangs)"
+    )
     play.leaves(1).asks("a", 3).silence()
     play.exits("a#1", CLEAN).sleeps().orders("spawn a#2: asked for (1 waiting)")
 

@@ -100,7 +100,7 @@ def test_a_drain_has_an_end_and_then_the_leases_are_cut() -> None:
     play = Play(model("a", drain=15.0), "b").up("a")
     play.asks("a", 1).asks("b", 2).orders("grant 1 on a#1")
     play.sleeps().orders("drain a#1: makes room for b")
-    play.sleeps().orders("revoke 1 of a#1", "terminate a#1: drain overdue")
+    play.sleeps().orders("revoke 1 of a#1: makes room for b (drain overdue)", "terminate a#1: drain overdue")
     assert play.now == 5 + 30 + 15
     play.leaves(1).exits("a#1").orders("spawn b#1: asked for (1 waiting)")
 

@@ -166,7 +166,9 @@ def test_all_that_can_be_ordered_or_noted_has_its_line() -> None:
     spawn = order.Spawn(A, Launch(("a",)), Why(Cause.PRELOAD), way)
     story = Story()
     told = story.hear(weighed, [spawn, order.Kill(A), order.Note(A, Why(Cause.UNSEEN))], 0)
-    told += story.hear(fact.EngineShort(A, "20 of 33 layers"), [order.Revoke(fact.Ticket(1), A)], 0)
+    told += story.hear(
+        fact.EngineShort(A, "20 of 33 layers"), [order.Revoke(fact.Ticket(1), A, order.Why(order.Cause.SICK))], 0
+    )
     told += story.hear(fact.UnloadWished("a"), [], 0)
     told += story.hear(fact.Weighed("b", Launch(("b",)), Need((), Source.UNKNOWN, "no file")), [], 0)
     assert [(t.type, t.level, t.text) for t in told] == [

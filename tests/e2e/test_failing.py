@@ -119,6 +119,16 @@ async def test_an_engine_that_dies_before_the_first_byte_is_started_again_for_th
     assert (await client.model("alpha"))["run"] == 2
 
 
+async def test_an_engine_whose_socket_was_removed_is_started_again_for_the_next_request(start, connect):
+    daemon = start(config(f'command: "{fake("--chunk-seconds", "0.05", place="--host ${socket}")}"'))
+    client = await connect(daemon)
+    async with client.chat("alpha", stream=True) as answer:
+        await answer.content.readany()
+        Path((await client.model("alpha"))["endpoint"].removeprefix("unix:")).unlink()
+        async with client.chat("alpha") as again:
+            assert (again.status, again.headers["X-Swapd-Run"]) == (200, "2")
+
+
 async def test_a_log_flood_costs_nobody_else_anything(start, connect):
     client = await connect(start(config(engine("--log-flood", "50"))))
     flooded = asyncio.ensure_future(client.text("alpha"))

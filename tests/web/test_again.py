@@ -6,6 +6,9 @@ import asyncio
 
 import pytest
 
+from swapd.core.engine import Endpoint, RunId
+from swapd.core.events import EngineExited, EngineReady, EngineSick
+from swapd.core.refusal import Exit
 from swapd.web import wire
 from swapd.web.framing import Chunked, Counted
 from swapd.web.wire import Wire
@@ -44,6 +47,21 @@ async def test_only_who_was_surely_not_heard_is_asked_again(raw_hall, monkeypatc
         answer = await caller.answer()
     assert (answer.status, answer.body == b"again") == ((200, True) if again else (502, False))
     assert len(engine.heard) == reused + 1 + again
+
+
+async def test_of_an_engine_where_nobody_listens_any_more_the_desk_is_told_before_it_is_asked_again(
+    raw_hall, tmp_path
+):
+    front, _ = await raw_hall(None)
+    front.gate.endpoint = Endpoint("", 0, str(tmp_path / "gone.sock"))
+    run = RunId("alpha", 1)
+    front.hear(EngineExited(run, Exit()))
+    front.hear(EngineReady(run, front.gate.endpoint))
+    async with calling(front.port) as caller:
+        await caller.send(post(b'{"model": "alpha"}'))
+        assert (await caller.answer()).status == 502
+    assert front.gate.posted == [EngineSick(run, f"nobody listens at {front.gate.endpoint} any more")]
+    assert len(front.gate.asked) == 2
 
 
 class Socket:

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from swapd.core.commands import Revoke
+from swapd.core.commands import Cause, Revoke, Why
 from swapd.core.engine import RunId
 from swapd.core.events import Ticked, Ticket
 from swapd.web import relay
@@ -250,11 +250,11 @@ async def test_a_revoked_run_closes_its_sockets_and_its_streams_end_with_an_erro
     front = await hall(one_event_and_silence)
     answer = await front.client.post(CHAT, json={"model": "alpha", "stream": True})
     await answer.content.readany()
-    front.gate.leases[0].revoked = True
-    front.hear(Ticked(), Revoke(Ticket(1), RunId("alpha", 1)))
+    front.gate.leases[0].revoked = why = Why(Cause.EVICTED, "beta", "drain overdue")
+    front.hear(Ticked(), Revoke(Ticket(1), RunId("alpha", 1), why))
     async with asyncio.timeout(2):
         text = (await answer.read()).decode()
-    assert "drain was overdue" in text
+    assert "was stopped: makes room for beta (drain overdue)" in text
     assert "[DONE]" not in text
 
 
@@ -315,11 +315,11 @@ async def test_a_revoke_before_the_first_byte_is_a_502_and_is_not_asked_again(ha
     assert (await front.client.post(CHAT, json={"model": "alpha"})).status == 200  # so that a connection is pooled
     asking = asyncio.ensure_future(front.client.post(CHAT, json={"model": "alpha"}))
     await working.wait()
-    front.gate.leases[1].revoked = True
-    front.hear(Ticked(), Revoke(Ticket(2), RunId("alpha", 1)))
+    front.gate.leases[1].revoked = why = Why(Cause.UNLOAD)
+    front.hear(Ticked(), Revoke(Ticket(2), RunId("alpha", 1), why))
     answer = await asking
     assert answer.status == 502
-    assert "drain was overdue" in (await answer.json())["error"]["message"]
+    assert "was stopped: unload by the operator" in (await answer.json())["error"]["message"]
     assert len(front.gate.asked) == 2
 
 
