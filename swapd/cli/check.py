@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,8 @@ import click
 from swapd.cli.console import Bit, Console, stdout
 from swapd.cli.reading import read
 from swapd.cli.target import config_option, json_option
-from swapd.cli.weighed import Verdict, weigh
 from swapd.cli.words import age, quantity, several
 from swapd.config import Loaded
-from swapd.core.spec import Catalog, Spec
-from swapd.engines.binaries import find_binary
-from swapd.engines.resolve import resolve, threads
 
 PORT = "<port>"
 """Stands for the port, which is picked when the engine starts."""
@@ -36,7 +31,10 @@ def verb(ctx: click.Context, config: str | None, strict: bool, as_json: bool) ->
     path, loaded = read(config)
     models = []
     if loaded.catalog is not None and loaded.settings is not None and not loaded.problems:
-        models = describe(loaded.catalog, loaded.settings.state_dir)
+        # What looks at the machine takes its time: a config with problems need not wait for that.
+        from swapd.cli.described import describe  # noqa: PLC0415
+
+        models = describe(loaded.catalog, loaded.settings.state_dir, PORT)
     if as_json:
         stdout().json(as_data(loaded, models))
     else:
@@ -50,36 +48,6 @@ def _hopeless(models: list[dict[str, Any]]) -> list[str]:
     """Those whose file is none, or that can never fit here; what the config alone tells is among its warnings."""
     large = [model["name"] for model in models if model["never_fits"] and model["source"] != "operator"]
     return large + [model["name"] for model in models if model["broken"]]
-
-
-def describe(catalog: Catalog, state_dir: str) -> list[dict[str, Any]]:
-    """Each model as data; ``command`` is the argv with everything resolved but the port."""
-    verdicts = weigh(catalog, state_dir)
-    aliases: dict[str, list[str]] = {name: [] for name in catalog.models}
-    for alias in catalog.aliases.values():
-        aliases[alias.model].append(alias.name)
-    binary = find_binary(os.environ) or "llama-server"
-    values = {"binary": binary, "host": "127.0.0.1", "port": PORT, "threads": str(threads())}
-    return [_model(spec, aliases[name], values, verdicts[name]) for name, spec in catalog.models.items()]
-
-
-def _model(spec: Spec, aliases: list[str], values: dict[str, str], verdict: Verdict) -> dict[str, Any]:
-    stay = spec.terms.stay
-    return {
-        "name": spec.name,
-        "aliases": aliases,
-        "command": list(resolve(spec.launch, values)),
-        "needs": dict(spec.terms.cost),
-        "memory": str(verdict),
-        "cost": dict(verdict.cost),
-        "source": verdict.need.source.name.lower(),
-        "never_fits": verdict.never,
-        "broken": verdict.need.broken,
-        "ttl": None if stay.pinned else stay.ttl,
-        "concurrency": spec.terms.concurrency,
-        "pinned": stay.pinned,
-        "preload": stay.preload or stay.pinned,
-    }
 
 
 def as_data(loaded: Loaded, models: list[dict[str, Any]]) -> dict[str, Any]:

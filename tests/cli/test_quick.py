@@ -16,7 +16,10 @@ ASKING = "import swapd.cli.status, swapd.cli.load, swapd.cli.unload, swapd.cli.l
     [
         ("import swapd.cli, swapd.cli.version", {"http.client", "msgspec", "yaml"}),
         (f"{ASKING}, swapd.cli.explain, swapd.cli.reload", {"yaml", "swapd.config", "swapd.machine", "psutil"}),
-        ("import swapd.cli.check", {"swapd.daemon", "watchfiles"}),
+        (
+            "import swapd.cli.check",
+            {"swapd.daemon", "swapd.core.scheduler", "swapd.machine", "psutil", "watchfiles"},
+        ),
     ],
 )
 def test_a_verb_imports_only_what_it_needs(code, spared):

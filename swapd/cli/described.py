@@ -1,0 +1,41 @@
+"""The models of a sound config as ``check`` tells them: their command lines, and what they take here."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from swapd.cli.weighed import Verdict, weigh
+from swapd.core.spec import Catalog, Spec
+from swapd.engines.binaries import find_binary
+from swapd.engines.resolve import resolve, threads
+
+
+def describe(catalog: Catalog, state_dir: str, port: str) -> list[dict[str, Any]]:
+    """Each model as data; ``command`` is the argv with everything resolved, and ``port`` for the port."""
+    verdicts = weigh(catalog, state_dir)
+    aliases: dict[str, list[str]] = {name: [] for name in catalog.models}
+    for alias in catalog.aliases.values():
+        aliases[alias.model].append(alias.name)
+    binary = find_binary(os.environ) or "llama-server"
+    values = {"binary": binary, "host": "127.0.0.1", "port": port, "threads": str(threads())}
+    return [_model(spec, aliases[name], values, verdicts[name]) for name, spec in catalog.models.items()]
+
+
+def _model(spec: Spec, aliases: list[str], values: dict[str, str], verdict: Verdict) -> dict[str, Any]:
+    stay = spec.terms.stay
+    return {
+        "name": spec.name,
+        "aliases": aliases,
+        "command": list(resolve(spec.launch, values)),
+        "needs": dict(spec.terms.cost),
+        "memory": str(verdict),
+        "cost": dict(verdict.cost),
+        "source": verdict.need.source.name.lower(),
+        "never_fits": verdict.never,
+        "broken": verdict.need.broken,
+        "ttl": None if stay.pinned else stay.ttl,
+        "concurrency": spec.terms.concurrency,
+        "pinned": stay.pinned,
+        "preload": stay.preload or stay.pinned,
+    }
