@@ -40,7 +40,7 @@ def test_every_route_is_in_the_readme_and_every_route_there_exists():
         path = re.sub(r"\{(\w+):[^}]*\}", r"{\1}", route.resource.canonical).replace("{rest}", "{model}/{path}")
         built.add(f"{route.method.replace('*', 'ANY')} {path}")
     told = first_column("route")
-    aliases = {f"POST {p}" for p in ("/v1/reranking", "/rerank", "/reranking")}
+    aliases = {f"POST {p}" for p in ("/v2/rerank", "/v1/reranking", "/rerank", "/reranking")}
     aliases |= {line.replace("/v1/", "/") for line in told if "/v1/" in line}
     assert told <= built
     assert {r for r in built if not r.startswith("HEAD")} <= told | aliases

@@ -18,6 +18,8 @@ Cost = Mapping[str, int]
 PLACEHOLDERS = ("${binary}", "${host}", "${port}", "${socket}", "${threads}", "${device}")
 """What a ``Launch`` leaves open until the engine room spawns it."""
 
+LATEST = ":latest"
+
 
 @dataclass(frozen=True, slots=True)
 class Launch:
@@ -160,12 +162,15 @@ class Catalog:
     """Bytes kept free of each measured resource; None leaves that to the daemon's own rule."""
 
     def resolve(self, name: str) -> tuple[Spec, Alias | None] | None:
-        """The model behind a name or an alias, and the alias if it was one; None if unknown."""
+        """The model behind a name or an alias, and the alias if it was one; None if unknown.
+
+        Clients of Ollama put ``:latest`` behind a name that says no other tag.
+        """
         if (spec := self.models.get(name)) is not None:
             return spec, None
         if (alias := self.aliases.get(name)) is not None:
             return self.models[alias.model], alias
-        return None
+        return self.resolve(name.removesuffix(LATEST)) if name.endswith(LATEST) else None
 
     def near(self, name: str) -> str:
         """The names that a misspelt one may have meant: ``; did you mean 'x' or 'y'?``, or where to look."""

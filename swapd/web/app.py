@@ -61,24 +61,25 @@ def create_app(
 
 @web.middleware
 async def _word_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    dialect = errors.dialect_of(request.path)
     try:
         return await handler(request)
     except Problem as problem:
-        return errors.respond(problem)
+        return errors.respond(problem, dialect)
     except web.HTTPNotFound:
         text = f"cannot find {request.path}: swapd has no such path; the model APIs are under /v1"
         return errors.respond(Problem(NOT_FOUND, text))
     except web.HTTPMethodNotAllowed as error:
         allowed = ", ".join(sorted(error.allowed_methods))
         text = f"cannot {request.method} {request.path}: use {allowed}"
-        return errors.respond(Problem(WRONG_METHOD, text, headers={"Allow": allowed}))
+        return errors.respond(Problem(WRONG_METHOD, text, headers={"Allow": allowed}), dialect)
     except web.HTTPException:
         raise
     except Exception:
         if request.writer.output_size:
             raise  # the head is out: aiohttp breaks the connection, as it must
         log.exception("cannot answer %s %s", request.method, request.path)
-        return errors.respond(errors.bug())
+        return errors.respond(errors.bug(), dialect)
 
 
 class FrontDoor:

@@ -47,9 +47,12 @@ def wants_stream(body: bytes) -> bool:
         return False
 
 
-def name_of(found: Peek, query: Mapping[str, str], catalog: Catalog) -> str:
-    """The name asked for: body, then ``?model=``, then the config's default. Raises Problem (400, 404)."""
-    name = found.model or query.get("model") or catalog.default_model
+def name_of(found: Peek, query: Mapping[str, str], catalog: Catalog, only: str | None = None) -> str:
+    """The name asked for: body, then ``?model=``, then the config's default, then the ``only`` one there is.
+
+    Raises Problem (400, 404).
+    """
+    name = found.model or query.get("model") or catalog.default_model or only
     if not name:
         text = "cannot choose a model: the request names none and the config has no default_model"
         raise Problem(MODEL_REQUIRED, text, param="model")

@@ -12,6 +12,7 @@ from aiohttp.abc import AbstractStreamWriter
 
 from swapd.web.client import Client
 from swapd.web.connection import Connection
+from swapd.web.errors import dialect_of
 
 TAKEN = 120.0
 """Seconds for which a client may take nothing of the end of an answer."""
@@ -23,7 +24,8 @@ def client_of(request: web.Request) -> Client:
         raise asyncio.CancelledError  # the client has left, and aiohttp is about to say so
     connection = cast(Connection, request.transport.get_protocol())
     minor = 1 if request.version >= HttpVersion11 else 0
-    return Client(connection, minor=minor, method=request.method, keep=request.keep_alive)
+    dialect = dialect_of(request.path)
+    return Client(connection, minor=minor, method=request.method, keep=request.keep_alive, dialect=dialect)
 
 
 class Relayed(web.StreamResponse):

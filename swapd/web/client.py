@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Protocol
 
 from swapd.web import errors, framing, heads
-from swapd.web.errors import Problem
+from swapd.web.errors import Dialect, Problem
 from swapd.web.framing import Chunked, Counted, Enchunked
 from swapd.web.headers import JSON, client_lines, own_lines
 from swapd.web.upstream import Answer
@@ -34,7 +34,15 @@ class Channel(Sink, Protocol):
 class Client:
     """Whoever waits for one answer, and how it wants it."""
 
-    def __init__(self, channel: Channel, *, minor: int = 1, method: str = "POST", keep: bool = True) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        *,
+        minor: int = 1,
+        method: str = "POST",
+        keep: bool = True,
+        dialect: Dialect = errors.openai,
+    ) -> None:
         """``minor``: of its HTTP/1 version. ``keep``: whether its connection is to be kept."""
         self.channel = channel
         self.keep = keep
@@ -43,6 +51,7 @@ class Client:
         """What it waited for last: ``swap``, ``load`` or ``busy``."""
         self._minor = minor
         self._method = method
+        self._dialect = dialect
 
     def head_of(self, answer: Answer, notes: bytes) -> bytes:
         """How an engine's answer begins for it, with notes of our own; from now on it has begun."""
@@ -54,7 +63,7 @@ class Client:
 
     def refuse(self, problem: Problem) -> None:
         """Send the whole of an answer that says no."""
-        body = errors.payload(problem)
+        body = self._dialect(problem)
         more = heads.lines((name.encode(), value.encode()) for name, value in problem.headers.items())
         status = HTTPStatus(problem.form.status)
         start = f"{status.value} {status.phrase}".encode()
@@ -65,7 +74,7 @@ class Client:
         ending = None
         if _is_sse(answer):
             # The blank lines first: whatever half an event is out, ours begins on a line of its own.
-            ending = answer.body.ended_with(b"\n\n" + errors.sse_event(problem))
+            ending = answer.body.ended_with(b"\n\n" + errors.sse_event(problem, self._dialect))
         if ending is None:
             self.channel.reset()
         else:

@@ -1,14 +1,16 @@
-"""Every way of saying no over HTTP: one table from reason to status, code and type; one body shape."""
+"""Every way of saying no over HTTP: one table from reason to status, code and type; one body for each dialect."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
 from aiohttp import web
 
 from swapd.core.refusal import Reason, Refusal
+from swapd.web import surface
 
 
 class Form(NamedTuple):
@@ -76,7 +78,34 @@ def bug() -> Problem:
     return Problem(INTERNAL, "cannot answer: a bug in swapd; its log has the details")
 
 
-def payload(problem: Problem) -> bytes:
+Dialect = Callable[[Problem], bytes]
+"""The body of an error as the clients of one API read it."""
+_ANTHROPIC = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    500: "api_error",
+    502: "api_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+}
+"""Status -> type, as docs.anthropic.com/en/api/errors has them; any other is an invalid_request_error."""
+
+
+def dialect_of(path: str) -> Dialect:
+    """That of the API which the path belongs to; OpenAI's where it is nobody's."""
+    return anthropic if surface.full(path) in surface.ANTHROPIC else openai
+
+
+def anthropic(problem: Problem) -> bytes:
+    """The body in Anthropic's shape."""
+    kind = _ANTHROPIC.get(problem.form.status, INVALID)
+    return msgspec.json.encode({"type": "error", "error": {"type": kind, "message": problem.message}})
+
+
+def openai(problem: Problem) -> bytes:
     """The body in OpenAI's shape."""
     error = {
         "message": problem.message,
@@ -87,10 +116,10 @@ def payload(problem: Problem) -> bytes:
     return msgspec.json.encode({"error": error})
 
 
-def respond(problem: Problem) -> web.Response:
+def respond(problem: Problem, dialect: Dialect = openai) -> web.Response:
     """The whole response. The rest of a body that is too large is not waited for."""
     response = web.Response(
-        body=payload(problem),
+        body=dialect(problem),
         status=problem.form.status,
         content_type="application/json",
         headers=problem.headers,
@@ -100,6 +129,7 @@ def respond(problem: Problem) -> web.Response:
     return response
 
 
-def sse_event(problem: Problem) -> bytes:
+def sse_event(problem: Problem, dialect: Dialect = openai) -> bytes:
     """The same as an event inside a stream whose status 200 is long out."""
-    return b"data: " + payload(problem) + b"\n\n"
+    name = b"event: error\n" if dialect is anthropic else b""  # its clients go by the names of events
+    return name + b"data: " + dialect(problem) + b"\n\n"

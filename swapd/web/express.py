@@ -10,27 +10,18 @@ import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from swapd.web import heads
+from swapd.web import heads, surface
 from swapd.web.headers import JSON, upstream_lines
 from swapd.web.heads import ALIKE, Malformed
 
-ROUTES = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/rerank")
-ALSO = {
-    "/v1/reranking": "/v1/rerank",
-    "/rerank": "/v1/rerank",
-    "/reranking": "/v1/rerank",
-    "/chat/completions": "/v1/chat/completions",
-    "/completions": "/v1/completions",
-    "/embeddings": "/v1/embeddings",
-}
-"""Other spellings that clients use; the engine is always asked at the full one."""
 LONGEST_HEAD = 8192
 MOST_LINES = 64
 """Of a head."""
 LONGEST_BODY = 256 << 10
 """Bytes. What is longer is read by aiohttp, piece by piece, and looked into off the loop."""
 
-_TARGETS = {path.encode(): path for path in ROUTES} | {path.encode(): full for path, full in ALSO.items()}
+_TARGETS = {path.encode(): path for path in surface.HOT}
+_TARGETS |= {path.encode(): full for path, full in surface.ALSO.items() if full in surface.HOT}
 _LINE = re.compile(rb"POST (/[a-z0-9/]+) HTTP/1\.1\r\n")
 _HOST = re.compile(rb"[0-9A-Za-z.:\[\]_-]{1,255}")
 _LENGTH = re.compile(rb"[0-9]{1,7}")

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 from aiohttp import HttpVersion11, web
 
-from swapd.web.errors import BAD_REQUEST, TOO_LARGE, Problem, respond
+from swapd.web.errors import BAD_REQUEST, TOO_LARGE, Problem, dialect_of, respond
 
 BODY_IDLE = 60.0
 """Seconds without a byte after which a half-sent body is given up."""
@@ -63,10 +63,11 @@ async def off_loop(work: Callable[..., T], body: bytes, *more: Any) -> T:
 async def expect(request: web.Request) -> web.StreamResponse | None:
     """``Expect: 100-continue``: nobody is invited to send what will be refused."""
     if request.headers["Expect"].lower() != "100-continue":
-        return respond(Problem(BAD_REQUEST, "cannot do what the request expects: only 100-continue is known"))
+        text = "cannot do what the request expects: only 100-continue is known"
+        return respond(Problem(BAD_REQUEST, text), dialect_of(request.path))
     limit = request.app[BODY_LIMIT]()
     if request.content_length is not None and request.content_length > limit:
-        return respond(_too_large(limit))
+        return respond(_too_large(limit), dialect_of(request.path))
     if request.version >= HttpVersion11 and request.transport is not None:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     return None

@@ -12,7 +12,7 @@ from swapd.core import explain
 from swapd.core.commands import Cause
 from swapd.core.events import EngineSick
 from swapd.core.refusal import Exit, Reason, Refusal, Refused
-from swapd.web import asked, express
+from swapd.web import asked, surface
 from swapd.web.bridge import Relayed, client_of
 from swapd.web.client import Client
 from swapd.web.errors import FIRST_BYTE_LATE, Problem, of_refusal
@@ -41,9 +41,9 @@ class Inference:
 
     def routes(self) -> list[web.RouteDef]:
         """The route table of this module."""
-        spellings = [*express.ROUTES, *express.ALSO]
         return [
-            *(web.post(path, self.by_body, expect_handler=expect) for path in spellings),
+            *(web.post(path, self.by_body, expect_handler=expect) for path in surface.POSTED),
+            *(web.get(path, self.by_query, allow_head=False) for path in surface.SHOWN),
             web.route("*", "/upstream/{rest:(?s:.+)}", self.by_path, expect_handler=expect),
         ]
 
@@ -59,11 +59,16 @@ class Inference:
         client = client_of(request)
         body = await read_body(request, self._config.settings.limits.body)
         found = await off_loop(asked.peek, body)
-        name = asked.name_of(found, request.query, self._config.catalog)
-        path = express.ALSO.get(request.path, request.path)
+        name = self._name(found, request)
         lines = JSON + upstream_lines(request.raw_headers, b"content-type")
-        out = Request("POST", path + _query(request), lines, body)
+        out = Request("POST", surface.full(request.path) + _query(request), lines, body)
         return await self._through(client, name, await self._edit(name, out), bool(found.stream))
+
+    async def by_query(self, request: web.Request) -> web.StreamResponse:
+        """A GET whose query names the model."""
+        client = client_of(request)
+        out = Request("GET", request.path + _query(request), upstream_lines(request.raw_headers), None)
+        return await self._through(client, self._name(asked.Peek(), request), out, False)
 
     async def by_path(self, request: web.Request) -> web.StreamResponse:
         """Anything at all, to the engine of the model that the path names, unchanged."""
@@ -73,6 +78,15 @@ class Inference:
         body = await read_body(request, self._config.settings.limits.body) if request.can_read_body else None
         out = Request(request.method, path + _query(request), upstream_lines(request.raw_headers), body)
         return await self._through(client, name, out, await off_loop(asked.wants_stream, body or b""))
+
+    def _name(self, found: asked.Peek, request: web.Request) -> str:
+        """The model that is meant. Raises Problem."""
+        up = self._only_ready() if surface.is_own(request.path) else None
+        return asked.name_of(found, request.query, self._config.catalog, up)
+
+    def _only_ready(self) -> str | None:
+        ready = [name for name, model in self._gate.view().models.items() if model.state == "ready"]
+        return ready[0] if len(ready) == 1 else None
 
     async def _through(self, client: Client, name: str, out: Request, streams: bool) -> web.StreamResponse:
         """Answer past aiohttp, and tell it so."""

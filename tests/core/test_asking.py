@@ -148,8 +148,8 @@ def test_without_a_bound_a_ticket_waits_on() -> None:
     play.leaves(1).orders("grant 2 on a#1")
 
 
-@pytest.mark.parametrize("name", ["a", "alias"])
+@pytest.mark.parametrize("name", ["a", "alias", "a:latest", "alias:latest"])
 def test_a_name_resolves_to_its_spec(name: str) -> None:
     found = catalog("a", budget={}, aliases={"alias": "a"}).resolve(name)
     assert found is not None and found[0].name == "a"
-    assert (found[1] is not None) == (name == "alias")
+    assert (found[1] is not None) == name.startswith("alias")

@@ -4,63 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shlex
 import signal
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import openai
 import pytest
 
-from tests.processes import Client, Running, until
+from tests.processes import Client, until
 
 pytestmark = pytest.mark.real
-
-
-@pytest.fixture
-def serve(
-    start: Callable[..., Running],
-    engine_binaries: tuple[str, ...],
-    tiny_models: Path,
-    tmp_path: Path,
-) -> Callable[..., Running]:
-    """``serve(budget)``: a daemon over both kinds of engine, with chat, embedding and rerank models."""
-    binary = tmp_path / "engine"
-    words = shlex.join(engine_binaries)
-    binary.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
-    binary.chmod(0o755)
-
-    def running(budget: str = "{engines: 1}", **models: str) -> Running:
-        more = "".join(f"  {name}: {{{keys}}}\n" for name, keys in models.items())
-        return start(f"""
-listen: 127.0.0.1:0
-budget: {budget}
-scheduling: {{linger: 0s, patience: 1s}}
-macros: {{gguf: "{tiny_models}"}}
-defaults: {{binary: "{binary}", threads: 1, context: 2048, env: {{PYTHONPATH: "{Path.cwd()}"}}}}
-models:
-  alpha: {{path: "${{gguf}}/alpha.gguf", aliases: [gpt-4o], parallel: 2}}
-  beta: {{path: "${{gguf}}/beta.gguf", socket: unix}}
-  embed: {{path: "${{gguf}}/embed.gguf", embeddings: true, context: 512}}
-  rerank: {{path: "${{gguf}}/rerank.gguf", reranking: true, context: 512}}
-{more}""")
-
-    return running
-
-
-@pytest.fixture
-async def ask() -> Any:
-    """``ask(daemon)``: the OpenAI client of it."""
-    clients: list[openai.AsyncOpenAI] = []
-
-    def client(daemon: Running) -> openai.AsyncOpenAI:
-        clients.append(openai.AsyncOpenAI(base_url=daemon.url + "/v1", api_key="any", max_retries=0, timeout=30))
-        return clients[-1]
-
-    yield client
-    for opened in clients:
-        await opened.close()
 
 
 GO = [{"role": "user", "content": "go"}]

@@ -7,13 +7,13 @@ import json
 import pytest
 
 from swapd.core.refusal import Reason, Refusal
-from swapd.web.errors import BY_REASON, of_refusal, payload, respond
+from swapd.web.errors import BY_REASON, of_refusal, openai, respond
 
 
 @pytest.mark.parametrize("reason", Reason)
 def test_every_reason_has_a_status_a_code_and_words(reason):
     problem = of_refusal(Refusal(reason, "qwen", detail="because"))
-    error = json.loads(payload(problem))["error"]
+    error = json.loads(openai(problem))["error"]
     assert set(error) == {"message", "type", "param", "code"}
     assert "qwen" in error["message"]
     assert 400 <= respond(problem).status < 600

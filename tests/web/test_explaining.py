@@ -21,8 +21,8 @@ from swapd.core.events import (
 )
 from swapd.core.need import Gauge, Need, Reading, Source, Way
 from swapd.core.refusal import Reason, Refusal
-from swapd.web.express import ROUTES
 from swapd.web.openai import Inference
+from swapd.web.surface import HOT
 
 GIB = 1 << 30
 HERE = Endpoint("127.0.0.1", 1)
@@ -160,7 +160,7 @@ async def test_an_answer_says_what_its_request_waited_for_last(
         return told(self, lease)
 
     monkeypatch.setattr(Inference, "_reason", noted)
-    answer = await front.client.post(ROUTES[0], json={"model": "alpha"})
+    answer = await front.client.post(HOT[0], json={"model": "alpha"})
     assert answer.headers.get("X-Swapd-Reason") == reason
 
 
@@ -169,7 +169,7 @@ async def test_who_waited_in_vain_is_told_for_what_and_when_to_come_back(hall, r
     front = await hall(answer_ok)
     one_at_a_time(front)
     front.gate.refusal = Refusal(reason, "org/beta", retry_after=1.0, detail="so long")
-    answer = await front.client.post(ROUTES[0], json={"model": "org/beta"})
+    answer = await front.client.post(HOT[0], json={"model": "org/beta"})
     message = (await answer.json())["error"]["message"]
     assert message.endswith(
         "; org/beta waits for alpha to finish 1 request; it may be overtaken for another 12 s, "
@@ -186,13 +186,13 @@ async def test_nobody_is_sent_away_for_longer_than_a_minute(hall):
     slow = Need((Way({"ram": 3 * GIB}),), Source.LEARNED, load=500.0)
     front.gate.hears(Weighed("org/beta", catalog.models["org/beta"].launch, slow))
     front.gate.refusal = Refusal(Reason.QUEUE_FULL, "org/beta", retry_after=1.0, detail="full")
-    answer = await front.client.post(ROUTES[0], json={"model": "org/beta"})
+    answer = await front.client.post(HOT[0], json={"model": "org/beta"})
     assert answer.headers["Retry-After"] == "60"
 
 
 async def test_where_nothing_is_known_a_refusal_stays_as_it_was(hall):
     front = await hall(answer_ok)
     front.gate.refusal = Refusal(Reason.QUEUE_FULL, "alpha", retry_after=1.0, detail="full")
-    answer = await front.client.post(ROUTES[0], json={"model": "alpha"})
+    answer = await front.client.post(HOT[0], json={"model": "alpha"})
     assert answer.headers["Retry-After"] == "1"
     assert (await answer.json())["error"]["message"].endswith("full; try again in a moment")

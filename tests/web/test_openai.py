@@ -11,8 +11,10 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
+from swapd.core.engine import RunId
+from swapd.core.events import EngineReady, LoadWished
 from swapd.core.refusal import Exit, Reason, Refusal
-from swapd.web.express import ALSO, ROUTES
+from swapd.web.surface import ALSO, HOT, OWN, POSTED, SHOWN
 
 
 async def echo(request: web.Request) -> web.Response:
@@ -24,24 +26,71 @@ async def error_of(answer):
     return (await answer.json())["error"]
 
 
-@pytest.mark.parametrize("path", [*ROUTES, *ALSO])
+@pytest.mark.parametrize("path", POSTED)
 async def test_every_spelling_reaches_the_engine_at_its_full_path(hall, path):
     front = await hall(echo)
     answer = await front.client.post(path, json={"model": "alpha"})
     assert (await answer.json())["path"] == ALSO.get(path, path)
 
 
+def up(front, model):
+    front.gate.hears(LoadWished(model), EngineReady(RunId(model, 1), front.gate.endpoint))
+
+
+@pytest.mark.parametrize("path", [path for path in POSTED if path not in OWN])
+async def test_a_client_that_names_no_model_is_told_so_in_its_own_dialect(hall, path):
+    front = await hall(echo)
+    up(front, "alpha")
+    answer = await front.client.post(path, json={})
+    told = await answer.json()
+    assert answer.status == 400
+    if "/messages" in path:
+        assert set(told) == {"type", "error"}
+        assert told["error"]["type"] == "invalid_request_error"
+    else:
+        assert told["error"]["code"] == "model_required"
+    assert told["error"]["message"].startswith("cannot choose a model: ")
+    assert front.gate.asked == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [*(("POST", path) for path in OWN), *(("GET", path) for path in SHOWN)]
+)
+async def test_to_llama_servers_own_routes_the_only_engine_that_is_up_will_do(hall, method, path):
+    front = await hall(echo)
+    body = {"json": {}} if method == "POST" else {}
+    assert (await front.client.request(method, path, **body)).status == 400
+    up(front, "alpha")
+    answer = await front.client.request(method, path, **body)
+    assert (answer.status, (await answer.json())["path"]) == (200, path)
+    assert (await front.client.request(method, path, params={"model": "org/beta"}, **body)).status == 200
+    up(front, "org/beta")
+    assert (await front.client.request(method, path, **body)).status == 400
+    assert [name for name, _ in front.gate.asked] == ["alpha", "org/beta"]
+
+
+async def test_the_clients_of_anthropic_read_a_refusal_in_their_own_words(hall):
+    front = await hall(echo)
+    front.gate.refusal = Refusal(Reason.UNKNOWN_MODEL, "x")
+    answer = await front.client.post("/v1/messages?beta=true", json={"model": "x"})
+    assert (answer.status, await answer.json()) == (
+        404,
+        {"type": "error", "error": {"type": "not_found_error", "message": "cannot find model 'x'"}},
+    )
+    assert (await (await front.client.get("/messages")).json())["error"]["type"] == "invalid_request_error"
+
+
 async def test_json_is_accepted_whatever_the_content_type_says(hall):
     front = await hall(echo)
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    answer = await front.client.post(ROUTES[0], data=b'{"model": "alpha"}', headers=headers)
+    answer = await front.client.post(HOT[0], data=b'{"model": "alpha"}', headers=headers)
     assert answer.status == 200
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"model": 7}', b'"x"', b"\xff\xfe", b"[" * 100_000])
 async def test_a_body_that_is_no_json_object_is_a_400_and_disturbs_nobody(hall, body):
     front = await hall(echo)
-    answer = await front.client.post(ROUTES[0], data=body)
+    answer = await front.client.post(HOT[0], data=body)
     assert answer.status == 400
     assert (await error_of(answer))["code"] == "bad_request"
     assert front.gate.asked == []
@@ -57,9 +106,9 @@ async def test_a_name_that_no_model_could_have_is_refused_before_anybody_hears_o
     if door == "upstream":
         answer = await front.client.get(URL(f"/upstream/{quote(name, safe='')}/props", encoded=True))
     elif door == "query":
-        answer = await front.client.post(ROUTES[0], params={"model": name}, json={})
+        answer = await front.client.post(HOT[0], params={"model": name}, json={})
     else:
-        answer = await front.client.post(ROUTES[0], json={"model": name})
+        answer = await front.client.post(HOT[0], json={"model": name})
     error = await error_of(answer)
     assert (answer.status, error["code"], error["param"]) == (404, "model_not_found", "model")
     assert error["message"].startswith("cannot find model '")
@@ -74,13 +123,13 @@ async def test_a_name_that_is_just_short_enough_is_asked_for(hall):
     front = await hall(echo)
     front.gate.refusal = Refusal(Reason.UNKNOWN_MODEL, "x")
     for name in ("x" * 200, "模型 ü"):
-        assert (await front.client.post(ROUTES[0], json={"model": name})).status == 404
+        assert (await front.client.post(HOT[0], json={"model": name})).status == 404
         assert front.gate.asked[-1][0] == name
 
 
 async def test_a_request_without_a_model_is_a_400(hall):
     front = await hall(echo)
-    answer = await front.client.post(ROUTES[0], json={"messages": []})
+    answer = await front.client.post(HOT[0], json={"messages": []})
     assert answer.status == 400
     assert await error_of(answer) == {
         "message": "cannot choose a model: the request names none and the config has no default_model",
@@ -92,20 +141,20 @@ async def test_a_request_without_a_model_is_a_400(hall):
 
 async def test_the_model_may_stand_in_the_query(hall):
     front = await hall(echo)
-    assert (await front.client.post(ROUTES[0] + "?model=alpha", json={})).status == 200
+    assert (await front.client.post(HOT[0] + "?model=alpha", json={})).status == 200
     assert front.gate.asked[0][0] == "alpha"
 
 
 async def test_an_alias_edits_the_request_and_the_model_itself_does_not(hall):
     front = await hall(echo)
     body = {"model": "alpha:cold", "seed": 1, "temperature": 0.9}
-    answer = await front.client.post(ROUTES[0], json=body)
+    answer = await front.client.post(HOT[0], json=body)
     assert json.loads((await answer.json())["body"]) == {"model": "alpha:cold", "temperature": 0}
 
 
 async def test_an_upstream_model_and_defaults_are_put_in(hall):
     front = await hall(echo)
-    answer = await front.client.post(ROUTES[0], json={"model": "org/beta", "n": 1})
+    answer = await front.client.post(HOT[0], json={"model": "org/beta", "n": 1})
     assert json.loads((await answer.json())["body"]) == {"top_k": 5, "model": "Org/Real", "n": 1}
 
 
@@ -113,7 +162,7 @@ async def test_an_edit_leaves_every_other_value_the_bytes_that_it_was(hall):
     front = await hall(echo)
     huge = "9" * 5000
     body = f'{{"model": "alpha:cold", "a": 1e999, "b": {huge}, "c": {{"x":  [1.0, "\\u00e9"]}}}}'.encode()
-    answer = await front.client.post(ROUTES[0], data=body)
+    answer = await front.client.post(HOT[0], data=body)
     text = (await answer.json())["body"]
     assert '"a":1e999' in text
     assert huge in text
@@ -123,7 +172,7 @@ async def test_an_edit_leaves_every_other_value_the_bytes_that_it_was(hall):
 async def test_a_compressed_body_is_undone_for_the_engine(hall):
     front = await hall(echo)
     packed = gzip.compress(b'{"model": "alpha"}')
-    answer = await front.client.post(ROUTES[0], data=packed, headers={"Content-Encoding": "gzip"})
+    answer = await front.client.post(HOT[0], data=packed, headers={"Content-Encoding": "gzip"})
     assert (await answer.json())["body"] == '{"model": "alpha"}'
 
 
@@ -131,7 +180,7 @@ async def test_a_compressed_bomb_is_a_413(hall):
     front = await hall(echo)
     front.limit(body=10_000)
     packed = gzip.compress(b" " * 1_000_000)
-    answer = await front.client.post(ROUTES[0], data=packed, headers={"Content-Encoding": "gzip"})
+    answer = await front.client.post(HOT[0], data=packed, headers={"Content-Encoding": "gzip"})
     assert answer.status == 413
 
 
@@ -144,7 +193,7 @@ async def test_a_body_above_the_limit_is_a_413(hall, chunked):
         for _ in range(50):
             yield b" " * 100
 
-    answer = await front.client.post(ROUTES[0], data=pieces() if chunked else b" " * 5000)
+    answer = await front.client.post(HOT[0], data=pieces() if chunked else b" " * 5000)
     assert answer.status == 413
     assert (await error_of(answer))["code"] == "request_too_large"
     assert front.gate.asked == []
@@ -168,7 +217,7 @@ async def test_an_unknown_path_is_a_404_and_a_wrong_method_a_405(hall):
     front = await hall(echo)
     answer = await front.client.get("/api/v0/nothing")
     assert (answer.status, (await error_of(answer))["code"]) == (404, "not_found")
-    answer = await front.client.get(ROUTES[0])
+    answer = await front.client.get(HOT[0])
     assert (answer.status, (await error_of(answer))["code"]) == (405, "method_not_allowed")
     assert answer.headers["Allow"] == "POST"
 
@@ -177,21 +226,21 @@ async def test_a_refusal_becomes_its_status_code_and_retry_after(hall):
     front = await hall(echo)
     end = Exit(code=1, log=("error: invalid argument: --nope",), hint="check the flags")
     front.gate.refusal = Refusal(Reason.START_FAILED, "alpha", end)
-    answer = await front.client.post(ROUTES[0], json={"model": "alpha"})
+    answer = await front.client.post(HOT[0], json={"model": "alpha"})
     error = await error_of(answer)
     assert (answer.status, error["code"], error["type"]) == (502, "engine_start_failed", "engine_error")
     assert "exited with code 1" in error["message"]
     assert "--nope" in error["message"]
     assert "check the flags" in error["message"]
     front.gate.refusal = Refusal(Reason.QUEUE_FULL, "alpha", retry_after=2.2, detail="256 wait")
-    answer = await front.client.post(ROUTES[0], json={"model": "alpha"})
+    answer = await front.client.post(HOT[0], json={"model": "alpha"})
     assert (answer.status, answer.headers["Retry-After"]) == (503, "3")
 
 
 async def test_a_start_that_was_given_up_shows_what_the_engine_wrote(hall):
     front = await hall(echo)
     front.gate.refusal = Refusal(Reason.START_TIMEOUT, "alpha", detail="10 s")
-    error = await error_of(await front.client.post(ROUTES[0], json={"model": "alpha"}))
+    error = await error_of(await front.client.post(HOT[0], json={"model": "alpha"}))
     assert error["message"] == (
         "cannot start the engine of model 'alpha': not ready after 10 s (start_timeout): it is being stopped\n"
         "Last lines of the engine:\none\ntwo\nthree"
@@ -224,7 +273,7 @@ async def test_an_unknown_model_is_a_404(hall):
 async def test_a_compressed_body_that_is_not_whole_is_a_400(hall, damage):
     front = await hall(echo)
     packed = damage(gzip.compress(b'{"model": "alpha"}'))
-    answer = await front.client.post(ROUTES[0], data=packed, headers={"Content-Encoding": "gzip"})
+    answer = await front.client.post(HOT[0], data=packed, headers={"Content-Encoding": "gzip"})
     assert answer.status == 400
 
 
@@ -233,12 +282,12 @@ async def test_nobody_is_invited_to_send_what_will_be_refused(hall):
     front.limit(body=1000)
     reader, writer = await asyncio.open_connection("127.0.0.1", front.port)
     head = b"POST %s HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
-    writer.write(head % (ROUTES[0].encode(), 5000))
+    writer.write(head % (HOT[0].encode(), 5000))
     assert b"413" in await reader.readline()
     writer.close()
     await writer.wait_closed()
     reader, writer = await asyncio.open_connection("127.0.0.1", front.port)
-    writer.write(head % (ROUTES[0].encode(), 18))
+    writer.write(head % (HOT[0].encode(), 18))
     assert b"100 Continue" in await reader.readline()
     await reader.readline()
     writer.write(b'{"model": "alpha"}')

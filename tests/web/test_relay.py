@@ -258,6 +258,14 @@ async def test_a_revoked_run_closes_its_sockets_and_its_streams_end_with_an_erro
     assert "[DONE]" not in text
 
 
+async def test_a_stream_for_a_client_of_anthropic_ends_with_its_own_event(hall):
+    front = await hall(one_event_and_silence)
+    answer = await front.client.post("/v1/messages", json={"model": "hasty", "stream": True})
+    *_, name, data = (await answer.read()).decode().strip().splitlines()
+    error = json.loads(data.removeprefix("data: "))
+    assert (name, error["type"], error["error"]["type"]) == ("event: error", "error", "api_error")
+
+
 async def test_an_http_1_0_client_is_served(hall):
     front = await hall(ok)
     reader, writer = await asyncio.open_connection("127.0.0.1", front.port)
