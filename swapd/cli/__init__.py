@@ -25,6 +25,7 @@ VERBS = {
     "explain": "Say why a model is, or is not, up, and when those who wait are served.",
     "events": "Show what happens and is decided, as it does.",
     "simulate": "Play a trace on a virtual clock: loads and waits of this policy and others.",
+    "key": "Make a key for a client.",
     "demo": "See it work: three models take turns, here and now.",
     "version": "Print versions, and the engine found.",
 }

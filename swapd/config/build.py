@@ -117,4 +117,5 @@ def _service(keys: schema.Model, context: int | None) -> Service:
         timeouts=Timeouts(limits.connect, limits.first_byte, limits.idle, limits.total),
         retry=Retry(retry.attempts, retry.backoff),
         listing=Listing(keys.unlisted, keys.description, context, keys.metadata),
+        strict_json=keys.strict_json,
     )

@@ -88,6 +88,6 @@ def _edited(old: Catalog, new: Catalog, old_settings: Settings, new_settings: Se
         "default_model": old.default_model != new.default_model,
         "admin": old_settings.admin_key != new_settings.admin_key,
     }
-    plain = ("insecure", "limits", "log", *_FIXED)
+    plain = ("clients", "insecure", "limits", "log", *_FIXED)
     differ |= {key: getattr(old_settings, key) != getattr(new_settings, key) for key in plain}
     return {key for key, changed in differ.items() if changed}

@@ -20,13 +20,11 @@ _HOST_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):(\d{1,5})",
 def settings(
     top: Map, config: schema.Config, environ: Mapping[str, str], home: str, problems: Problems
 ) -> Settings:
-    """The Settings; a key that stands in a file of its own is not read here."""
+    """The Settings but for the keys, which ``keys`` finds."""
     listen = _listen(top, config, problems)
-    _check_keys(top, config, problems)
     _check_exposure(top, config, listen, problems)
     return Settings(
         listen=listen or (Address(),),
-        admin_key=config.admin.key,
         insecure=config.insecure,
         limits=Limits(body=config.limits.body, connections=config.limits.connections),
         log=LogSettings(level=config.log.level, format=config.log.format),
@@ -94,21 +92,16 @@ def _places(top: Map) -> list[Place]:
     return [item.place for item in items(top.get("listen"))] or [top.place]
 
 
-def _check_keys(top: Map, config: schema.Config, problems: Problems) -> None:
-    if config.admin.key is not None and config.admin.key_file is not None:
-        problems.add(top.place_of("admin"), "admin", "has both 'key' and 'key_file': remove one")
-
-
 def _check_exposure(top: Map, config: schema.Config, listen: tuple[Address, ...], problems: Problems) -> None:
     """Whoever listens to the world without a key has to say that it is meant."""
     admin = top.get("admin")
     guarded = isinstance(admin, Map) and bool(admin.entries.keys() & {"key", "key_file"})
-    if guarded or config.insecure:
+    if guarded or config.clients or config.insecure:
         return
     for one in listen:
         if not loopback(one):
             message = (
-                f"{one} can be reached from other machines and no key guards it: set 'admin.key', "
+                f"{one} can be reached from other machines and no key guards it: set 'clients' or 'admin.key', "
                 "listen on 127.0.0.1, or say 'insecure: true'"
             )
             problems.add(_places(top)[0], "listen", message)

@@ -45,7 +45,10 @@ def _value(shape: Shape, sections: dict[str, Any]) -> dict[str, Any]:
         case shapes.Table():
             return _table(shape, sections)
         case shapes.Section():
-            return _section(shape.struct, sections)
+            whole = _section(shape.struct, sections)
+            if shape.short is None:
+                return whole
+            return {"anyOf": [_value(shapes.keys_of(shape.struct)[shape.short], sections), whole]}
         case shapes.Free():
             return {}
         case shapes.Later():

@@ -10,6 +10,7 @@ from swapd.config import memory, units
 from swapd.config.expand import LATER
 from swapd.config.shapes import FilePath, Later, Leaf, Many, Table
 from swapd.core.need import NAME
+from swapd.core.settings import Window
 
 ADDRESS = frozenset({"host", "port", "socket"})
 COMMAND = ADDRESS | {"threads", "binary", "device"}
@@ -34,6 +35,13 @@ def web_path(text: str) -> str:
     """The path of a URL."""
     if not text.startswith("/"):
         raise ValueError(f"'{text}' is not a path: begin it with '/'")
+    return text
+
+
+def credential(text: str) -> str:
+    """The name of a file in the folder that systemd makes for a unit's credentials."""
+    if "/" in text or text in ("", ".", ".."):
+        raise ValueError(f"'{text}' is not a credential's name: give the part before ':' in 'LoadCredential='")
     return text
 
 
@@ -72,6 +80,7 @@ def _memory(example: str) -> Leaf:
     return Leaf(units.memory(example), _SIZE | {"examples": [example]})
 
 
+_RATE = {"type": "string", "pattern": "^[0-9]+([.][0-9]+)? ?[kM]? ?/ ?(s|sec|min|h|hour|day)$"}
 _SIZE = {"type": "string", "pattern": "^[0-9]+([.][0-9]+)? ?([KMGT]i?)?B$"}
 _NEED = Leaf(units.memory("22GiB", zero=True), {"anyOf": [_SIZE | {"examples": ["22GiB"]}, {"const": 0}]})
 _COUNTER = Leaf(units.counter, {"type": "integer", "minimum": 0})
@@ -105,6 +114,9 @@ Variable = Annotated[str, Leaf(str, _TEXT_LIKE, ADDRESS)]
 Macro = Annotated[str, Leaf(str, _TEXT_LIKE, LATER)]
 Command = Annotated[tuple[str, ...], Leaf(words, {"type": "string"}, COMMAND)]
 StopCommand = Annotated[tuple[str, ...], Leaf(words, {"type": "string"}, ADDRESS)]
+Rate = Annotated[Window, Leaf(units.rate, _RATE | {"examples": ["120/min", "50k/hour"]})]
+Secret = Annotated[str, Leaf(units.secret, {"type": ["string", "number"]})]
+Credential = Annotated[str, Leaf(credential, {"type": "string", "pattern": "^[^/]+$"})]
 UrlPath = Annotated[str, Leaf(web_path, {"type": "string", "pattern": "^/"})]
 Kind = Annotated[str, Leaf(engine_kind, {"const": "llama.cpp"})]
 LogLevel = Annotated[str, _one_of("debug", "info", "warning", "error")]

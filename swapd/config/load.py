@@ -11,6 +11,8 @@ from swapd.config.checks import FindBinary, check_machine
 from swapd.config.doors import settings
 from swapd.config.drafts import drafts
 from swapd.config.expand import Expander
+from swapd.config.keyfile import KeyFiles
+from swapd.config.keys import Keyring, check_patterns
 from swapd.config.past import Past
 from swapd.config.problems import Problem, Problems
 from swapd.config.read import read
@@ -68,7 +70,15 @@ def _load(path: Path, environ: Mapping[str, str], find_binary: FindBinary | None
     _expect_models(top, problems)
     models = drafts(sources.models, top.get("defaults"), home, problems, past)
     catalog = build(top, config, models, problems, warnings, past.made)
-    admitted = _with_key_file(settings(top, config, environ, home, problems), config, top, sources, problems)
+    key_files = KeyFiles(environ.get("CREDENTIALS_DIRECTORY"), problems, warnings)
+    keys = Keyring(top, key_files, problems)
+    admitted = replace(
+        settings(top, config, environ, home, problems),
+        admin_key=keys.of_admin(config.admin),
+        clients=keys.of_clients(config.clients),
+    )
+    sources.files += key_files.looked_at
+    check_patterns(top, config.clients, [*catalog.models, *catalog.aliases], warnings)
     check_machine(models, environ.get("PATH"), find_binary, warnings)
     return _loaded((catalog, admitted), sources, problems, warnings)
 
@@ -78,24 +88,6 @@ def _expect_models(top: Map, problems: Problems) -> None:
     if top.get("models") is None and top.get("include") is None:
         message = "names no models: give some under 'models', or say 'models: {}' if none is meant"
         problems.add(top.place_of("models"), "models", message)
-
-
-def _with_key_file(known: Settings, config: Config, top: Map, sources: Sources, problems: Problems) -> Settings:
-    """The settings with the key that stands in a file of its own; that file counts as read."""
-    if config.admin.key_file is None:
-        return known
-    path = Path(config.admin.key_file)
-    sources.files.append(path)
-    try:
-        key = path.read_text("utf-8").strip()
-        wrong = None if key else "it is empty"
-    except (OSError, ValueError) as error:
-        key, wrong = "", (error.strerror if isinstance(error, OSError) else None) or "it is not text"
-    if wrong is not None:
-        admin = top.get("admin")
-        place = admin.place_of("key_file") if isinstance(admin, Map) else top.place
-        problems.add(place, "admin.key_file", f"cannot read the key in '{path}': {wrong}; put one line into it")
-    return replace(known, admin_key=key)
 
 
 def _loaded(

@@ -100,7 +100,7 @@ class Proxying(Sharing, frozen=True):
     retry: Retry = Retry()
     request: Edits = Edits()
     upstream_model: kinds.Text | None = None
-    strict_json: kinds.NotYet = None
+    strict_json: kinds.Flag = False
     api_key: kinds.NotYet = None
 
 
@@ -120,11 +120,36 @@ class Model(Defaults, frozen=True):
     aliases: Annotated[dict[str, Edits], Table(Section(Edits), names_only=True)] = {}
 
 
-class Admin(Keys, frozen=True):
+class Guarded(Keys, frozen=True):
+    """A section that holds a key. What stands in its place is never shown: it may be the key."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+
+class Admin(Guarded, frozen=True):
     """Who may use the operator's API."""
 
     key: kinds.Text | None = None
     key_file: kinds.Path | None = None
+
+
+class Rate(Keys, frozen=True):
+    """How much a client may ask for within a sliding window."""
+
+    requests: kinds.Rate | None = None
+    tokens: kinds.Rate | None = None
+
+
+class Client(Guarded, frozen=True):
+    """Who may use which models, and how much."""
+
+    key: kinds.Secret | None = None
+    key_file: kinds.Path | None = None
+    credential: kinds.Credential | None = None
+    models: kinds.Texts = ("*",)
+    rate: Annotated[Rate, Section(Rate, short="requests")] = Rate()
+    concurrency: kinds.Positive | None = None
 
 
 class Log(Keys, frozen=True):
@@ -162,7 +187,7 @@ class Config(Keys, frozen=True):
     macros: dict[str, kinds.Macro] = {}
     admin: Admin = Admin()
     insecure: kinds.Flag = False
-    clients: Annotated[Any, Later("remove it; 'admin.key' guards the operator's API")] = None
+    clients: dict[str, Client] = {}
     cors: kinds.NotYet = None
     hosts: kinds.NotYet = None
     trusted_proxies: kinds.NotYet = None

@@ -60,9 +60,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A mapping with the keys of a Struct."""
+    """A mapping with the keys of a Struct. A single value may stand for one with just the key ``short``."""
 
     struct: type[msgspec.Struct]
+    short: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

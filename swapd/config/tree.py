@@ -78,15 +78,15 @@ class Map:
 Node = Scalar | Seq | Map
 
 
-def kind(node: Node) -> str:
-    """The node in words, for messages."""
+def kind(node: Node, hidden: bool = False) -> str:
+    """The node in words, for messages. ``hidden``: what it says is not shown."""
     match node:
         case Map():
             return "a mapping"
         case Seq():
             return "a list"
         case Scalar():
-            return "nothing" if node.empty else f"'{node.text}'"
+            return "nothing" if node.empty else "a single value" if hidden else f"'{node.text}'"
 
 
 def plain_data(node: Node) -> Any:

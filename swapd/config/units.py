@@ -5,11 +5,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, TypeVar
 
 from swapd.config.problems import did_you_mean
+from swapd.core.settings import Window
 
 T = TypeVar("T")
+
+LEAST_KEY, MOST_KEY = 8, 4096
+"""Characters. aiohttp refuses a header of more than 8190 bytes."""
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "": 1.0}
 _BYTES = {"": 1, "B": 1} | {
@@ -17,9 +22,12 @@ _BYTES = {"": 1, "B": 1} | {
     for power, letter in enumerate("KMGT")
     for suffix, base in (("iB", 1024), ("B", 1000))
 }
+_WINDOWS = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "hour": 3600.0, "day": 86400.0}
+_MANY = {"": 1, "k": 1000, "M": 1000000}
 _POWERS = ("B", "KiB", "MiB", "GiB", "TiB")
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _AMOUNT = re.compile(r"(\d{1,15}(?:\.\d{1,9})?) ?([A-Za-z]*)", re.ASCII)
+_RATE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?([A-Za-z]*) ?/ ?([A-Za-z]+)", re.ASCII)
 _WHOLE = re.compile(r"[-+]?\d{1,18}", re.ASCII)
 _DECIMAL = re.compile(r"[-+]?(?:\d{1,300}\.\d*|\.\d+|\d{1,300}(?=[eE]))(?:[eE][-+]?\d{1,3})?", re.ASCII)
 _HEX = re.compile(r"0x[0-9a-fA-F]{1,15}")
@@ -46,6 +54,29 @@ def size(value: str) -> int:
     if match is None or match[2] not in _BYTES:
         raise ValueError(f"'{value}' is not a size: write it like 512MiB, 22GiB or 100MB")
     return int(float(match[1]) * _BYTES[match[2]])
+
+
+def rate(value: str) -> Window:
+    """So many a while: ``120/min``, ``50k/hour``, ``1.5M/day``."""
+    match = _RATE.fullmatch(value)
+    if match is None or match[2] not in _MANY or match[3] not in _WINDOWS:
+        close = did_you_mean(match[3], _WINDOWS) if match and match[2] in _MANY else ""
+        raise ValueError(f"'{value}' is not a rate{close}: write it like 10/s, 120/min, 50k/hour or 1M/day")
+    amount = Fraction(match[1]) * _MANY[match[2]]
+    if not amount:
+        raise ValueError(f"'{value}' lets nothing through: give at least 1/{match[3]}, or remove the key")
+    if amount.denominator > 1:
+        raise ValueError(f"'{value}' is not a whole number: count over a longer time, such as 30/hour for 0.5/min")
+    return Window(int(amount), _WINDOWS[match[3]])
+
+
+def secret(value: str) -> str:
+    """A key that a client sends in a header. What is wrong with it is told without showing it."""
+    if not LEAST_KEY <= len(value) <= MOST_KEY:
+        raise ValueError(f"has {len(value)} characters, not {LEAST_KEY} to {MOST_KEY}: `swapd key` makes one")
+    if " " in value or not value.isprintable():  # no other space is printable
+        raise ValueError("holds a blank or a control character: `swapd key` makes a good one")
+    return value
 
 
 def sized(amount: int) -> str:

@@ -13,7 +13,7 @@ import msgspec
 from swapd.config import shapes
 from swapd.config.expand import LATER
 from swapd.config.problems import Problems, did_you_mean
-from swapd.config.schema import Model
+from swapd.config.schema import Guarded, Model
 from swapd.config.shapes import Shape
 from swapd.config.tree import Map, Node, Scalar, Seq, kind, plain_data
 
@@ -56,7 +56,8 @@ class Walk:
                 elif name not in skip:
                     self._keep(values, name, entry.value, known[name], path)
         elif node is not None and not (isinstance(node, Scalar) and (node.empty or node.broken)):
-            self._problems.add(node.place, key, f"must be a mapping of keys, not {kind(node)}")
+            told = kind(node, hidden=issubclass(struct, Guarded))
+            self._problems.add(node.place, key, f"must be a mapping of keys, not {told}")
         return struct(**values)
 
     def _keep(self, values: dict[str, Any], name: str, node: Node, shape: Shape, key: str) -> None:
@@ -77,8 +78,10 @@ class Walk:
                 return self._many(node, shape, key)
             case shapes.Table():
                 return self._table(node, shape, key)
-            case shapes.Section():
-                return self.section(shape.struct, node, key)
+            case shapes.Section(struct=struct, short=short):
+                if short is not None and isinstance(node, Scalar):
+                    return struct(**{short: self._read(node, shapes.keys_of(struct)[short], key)})
+                return self.section(struct, node, key)
             case shapes.Free():
                 return self._free(node, key)
             case shapes.Later():
@@ -138,7 +141,8 @@ class Walk:
         if isinstance(node, Scalar) and (node.empty or node.broken):
             return {}
         if not isinstance(node, Map):
-            raise self._wrong(node, key, f"must be a mapping of names, not {kind(node)}")
+            hidden = isinstance(shape.value, shapes.Section) and issubclass(shape.value.struct, Guarded)
+            raise self._wrong(node, key, f"must be a mapping of names, not {kind(node, hidden)}")
         values: dict[str, Any] = {}
         for name, entry in node.entries.items():
             self._keep(values, name, entry.value, shape.shape_of(name), f"{key}.{name}")

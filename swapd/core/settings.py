@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,28 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """So many within a sliding window of so many seconds."""
+
+    amount: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClientKey:
+    """A client that the config names: its key, and what that opens."""
+
+    name: str
+    key: str = field(repr=False)
+    models: tuple[str, ...] = ("*",)
+    """Patterns, as of fnmatch, of the names of models and aliases that it may use."""
+    requests: Window | None = None
+    tokens: Window | None = None
+    concurrency: int | None = None
+    """Requests of it at once; None for any number."""
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     """``level``: debug, info, warning or error; ``format``: auto (by terminal), text or json."""
 
@@ -42,7 +64,9 @@ class Settings:
     """The top-level keys that are not about models. ``listen``, ``state_dir`` and ``trace`` need a restart."""
 
     listen: tuple[Address, ...] = (Address(),)
-    admin_key: str | None = None
+    admin_key: str | None = field(default=None, repr=False)
+    clients: tuple[ClientKey, ...] | None = None
+    """Who may use the models; None: whoever can connect."""
     insecure: bool = False
     limits: Limits = Limits()
     log: LogSettings = LogSettings()

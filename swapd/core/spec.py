@@ -83,6 +83,8 @@ class Service:
     timeouts: Timeouts = Timeouts()
     retry: Retry = Retry()
     listing: Listing = Listing()
+    strict_json: bool = False
+    """A body that is broken in a character is refused instead of repaired."""
 
 
 @dataclass(frozen=True, slots=True)

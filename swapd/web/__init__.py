@@ -7,6 +7,7 @@ A client's ``connection`` begins in the ``lane`` of ``express`` requests, the pl
 aiohttp whole at the first that is not (``app`` has the routes, ``bridge`` leads from there). Either way
 ``openai`` finds the model that was ``asked`` for, and ``relay`` asks the engine over a ``wire`` of
 ``upstream``'s pools; the answer's body runs from that socket to its ``client``'s, while a ``framing`` tells
-where it ends, and its ``usage`` is read from what passed last. The operator's doors are ``admin``, ``status``
-and ``events``.
+where it ends, and its ``usage`` is read from what passed last. ``models`` lists what there is, an entry of
+``entries`` each, with what was ``learned`` of engines that were up; ``router`` is llama.cpp's router face. The
+operator's doors are ``admin``, ``status`` and ``events``.
 """

@@ -18,10 +18,13 @@ from swapd.web.errors import NOT_FOUND, WRONG_METHOD, Problem
 from swapd.web.events import Feed
 from swapd.web.express import Express
 from swapd.web.gate import Clock, Config, Engines, Gate
+from swapd.web.guard import Guard
 from swapd.web.lane import KEEP_ALIVE, Lane
+from swapd.web.learned import Learned
 from swapd.web.limits import BODY_LIMIT, TurnedAway
 from swapd.web.models import Models
 from swapd.web.openai import Inference
+from swapd.web.router import Router
 from swapd.web.upstream import Upstream
 
 log = logging.getLogger("swapd")
@@ -44,10 +47,13 @@ def create_app(
     heard = feed or Feed(clock)
     app = web.Application(middlewares=[_word_errors], client_max_size=0)
     app[BODY_LIMIT] = lambda: config.settings.limits.body
-    app[INFERENCE] = Inference(gate, config, engines, upstream)
+    guard = Guard(lambda: config.settings, lambda: config.catalog)
+    app[INFERENCE] = Inference(gate, config, engines, upstream, guard)
+    learned = Learned(upstream)
     for room in (
         app[INFERENCE],
-        Models(gate, config),
+        Router(gate, config, upstream, learned, heard.moves, guard),
+        Models(gate, config, learned, guard),
         Admin(gate, config, engines, clock, heard),
     ):
         app.add_routes(room.routes())

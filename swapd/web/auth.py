@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import hmac
 import ipaddress
 import socket
@@ -12,6 +10,7 @@ from aiohttp import hdrs, web
 from yarl import URL
 
 from swapd.web.errors import INVALID_KEY, NOT_PERMITTED, Problem
+from swapd.web.guard import offered
 
 FORWARDED = ("forwarded", "x-forwarded-", "x-real-ip", "via", "cf-connecting-ip", "true-client-ip")
 """How the headers begin that a proxy adds."""
@@ -25,7 +24,8 @@ def check_operator(request: web.Request, admin_key: str | None) -> None:
     proves, and not a foreign web page that borrows the operator's browser.
     """
     if admin_key is not None:
-        if not any(hmac.compare_digest(_bytes(key), _bytes(admin_key)) for key in keys(request)):
+        known = admin_key.encode("utf-8", "surrogateescape")
+        if not any(hmac.compare_digest(key, known) for key in offered(request.raw_headers)):
             raise Problem(
                 INVALID_KEY,
                 "cannot use the admin API: no or wrong key; send the config's admin.key as a Bearer token",
@@ -39,18 +39,6 @@ def check_operator(request: web.Request, admin_key: str | None) -> None:
         )
     if request.method not in _SAFE and _foreign(request):
         raise Problem(NOT_PERMITTED, "cannot use the admin API from another web page: set admin.key")
-
-
-def keys(request: web.Request) -> list[str]:
-    """All keys that the request offers: Bearer, Basic's password, ``x-api-key``, ``api-key``."""
-    found = [request.headers[name] for name in ("x-api-key", "api-key") if name in request.headers]
-    scheme, _, value = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    if scheme.lower() == "bearer":
-        found.append(value.strip())
-    elif scheme.lower() == "basic":
-        with contextlib.suppress(ValueError):  # of base64, of its alphabet, of UTF-8
-            found.append(base64.b64decode(value).decode().partition(":")[2])
-    return found
 
 
 def is_local(request: web.Request) -> bool:
@@ -82,10 +70,6 @@ def _names_this_machine(request: web.Request) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _bytes(key: str) -> bytes:
-    return key.encode("utf-8", "surrogateescape")
 
 
 def _foreign(request: web.Request) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Protocol
 
+from swapd.core.settings import ClientKey
 from swapd.web import errors, framing, heads
 from swapd.web.errors import Dialect, Problem
 from swapd.web.framing import Chunked, Counted, Enchunked
@@ -47,11 +48,18 @@ class Client:
         self.channel = channel
         self.keep = keep
         self.begun = False
+        self.who: ClientKey | None = None
+        """The client by its key, where the config has clients."""
         self.reason = ""
         """What it waited for last: ``swap``, ``load`` or ``busy``."""
         self._minor = minor
         self._method = method
         self._dialect = dialect
+
+    @property
+    def name(self) -> str:
+        """By what it is told apart from others: its name in the config, or its address."""
+        return self.who.name if self.who is not None else self.channel.peer
 
     def head_of(self, answer: Answer, notes: bytes) -> bytes:
         """How an engine's answer begins for it, with notes of our own; from now on it has begun."""

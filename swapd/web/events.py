@@ -7,6 +7,7 @@ colon, and ``Last-Event-ID`` to go on from where one left.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections import deque
@@ -17,8 +18,8 @@ import msgspec
 from aiohttp import web
 
 from swapd.core.commands import Command
-from swapd.core.events import Event
-from swapd.core.told import News, Story
+from swapd.core.events import CatalogChanged, Event
+from swapd.core.told import Granted, News, Story
 from swapd.web.errors import BAD_REQUEST, Problem
 from swapd.web.gate import Clock
 
@@ -28,6 +29,36 @@ KEPT = 1000
 """So many events are remembered for those who come back, or read slowly."""
 QUIET = 15.0
 """Seconds of silence after which a comment shows that the line is alive."""
+
+
+class Moves:
+    """Counts what may have changed how models stand, and wakes who waits for more: they look for themselves."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.over = False
+        self._news = asyncio.Event()
+
+    def stir(self) -> None:
+        """Something has happened."""
+        self.count += 1
+        self._wake()
+
+    def close(self) -> None:
+        """Nothing will any more."""
+        self.over = True
+        self._wake()
+
+    async def after(self, seen: int, seconds: float) -> None:
+        """Return once the count is not ``seen`` any more, or it is over, or so much time has passed."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self.count == seen and not self.over:
+                    await self._news.wait()
+
+    def _wake(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
 
 
 class Feed:
@@ -45,6 +76,7 @@ class Feed:
         self._news: asyncio.Event | None = None
         """For those who wait for some."""
         self._closed = False
+        self.moves = Moves()
         self.readers = 0
         """How many listen."""
 
@@ -55,11 +87,17 @@ class Feed:
             self._ring.extend([(now, news) for news in told])
             self._next += len(told)
             self._wake()
+            moved = len(told) > 1 or type(told[0]) is not Granted
+        else:
+            moved = isinstance(event, CatalogChanged)
+        if moved:
+            self.moves.stir()
 
     def close(self) -> None:
         """Every reader gets what there is, and its stream ends."""
         self._closed = True
         self._wake()
+        self.moves.close()
 
     def start(self, last_id: str | None, tail: int = 0) -> int:
         """Where a reader begins: after the event it saw last, else ``tail`` events before the next one.

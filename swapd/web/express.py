@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from swapd.web import heads, surface
+from swapd.web.guard import offered
 from swapd.web.headers import JSON, upstream_lines
 from swapd.web.heads import ALIKE, Malformed
 
@@ -30,12 +31,13 @@ _SPECIAL = frozenset((b"transfer-encoding", b"expect", b"upgrade", b"content-enc
 
 
 class Express(NamedTuple):
-    """A request: ``lines`` of headers for the engine, ``size`` bytes in all."""
+    """A request: ``lines`` of headers for the engine, ``keys`` that it offers to us, ``size`` bytes in all."""
 
     target: str
     lines: bytes
     body: bytes
     keep: bool
+    keys: tuple[bytes, ...]
     size: int
 
 
@@ -62,16 +64,16 @@ def read(text: bytes | bytearray, limit: int) -> Express | int | Other:
     found = _sorted(bytes(text[line.end() : end + 2]))
     if found is None or found[1] > min(limit, LONGEST_BODY):
         return OTHER
-    lines, length, keep = found
+    lines, length, keep, keys = found
     size = end + 4 + length
     if len(text) < size:
         return size
-    return Express(target, lines, bytes(text[end + 4 : size]), keep, size)
+    return Express(target, lines, bytes(text[end + 4 : size]), keep, keys, size)
 
 
 @lru_cache(maxsize=ALIKE)
-def _sorted(block: bytes) -> tuple[bytes, int, bool] | None:
-    """What goes on to the engine, the body's length, whether the connection is kept. None if it is special."""
+def _sorted(block: bytes) -> tuple[bytes, int, bool, tuple[bytes, ...]] | None:
+    """What goes on to the engine, the body's length, whether the connection is kept, the keys. None: special."""
     try:
         found = heads.fields(block)
     except Malformed:
@@ -90,4 +92,4 @@ def _sorted(block: bytes) -> tuple[bytes, int, bool] | None:
     if not one_of_each or any(wish.lower() not in (b"keep-alive", b"close") for wish in wishes):
         return None
     keep = b"close" not in [wish.lower() for wish in wishes]
-    return JSON + upstream_lines(found, b"content-type"), int(lengths[0]), keep
+    return JSON + upstream_lines(found, b"content-type"), int(lengths[0]), keep, offered(found)

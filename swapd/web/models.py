@@ -7,23 +7,29 @@ from typing import Any
 from aiohttp import web
 
 from swapd.core.refusal import Reason, Refusal
+from swapd.core.settings import ClientKey
+from swapd.core.spec import LATEST
 from swapd.core.view import ModelView
+from swapd.web import asked
+from swapd.web.asked import Peek
+from swapd.web.entries import entry, names
 from swapd.web.errors import of_refusal
 from swapd.web.gate import Config, Gate
-
-CREATED = 1_700_000_000
-"""Clients want a ``created``; ours is the same for every model and for ever, so that it never confuses a cache."""
+from swapd.web.guard import Guard
+from swapd.web.learned import Learned
 
 
 class Models:
-    """The handlers."""
+    """The handlers, and the lists themselves for whoever shows them in another dialect."""
 
-    def __init__(self, gate: Gate, config: Config) -> None:
+    def __init__(self, gate: Gate, config: Config, learned: Learned, guard: Guard) -> None:
+        self._guard = guard
         self._gate = gate
         self._config = config
+        self._learned = learned
 
     def routes(self) -> list[web.RouteDef]:
-        """The route table of this module."""
+        """The route table of this module. To come after paths that begin as these do."""
         return [
             web.get("/v1/models", self.list),
             web.get("/models", self.list),
@@ -32,43 +38,34 @@ class Models:
         ]
 
     async def list(self, request: web.Request) -> web.Response:
-        """All models and aliases that are not unlisted, aliases as entries of their own."""
-        entries = [
-            entry(name, model)
-            for model in self._gate.view().models.values()
-            if not model.spec.terms.service.listing.unlisted
-            for name in (model.spec.name, *model.aliases)
-        ]
+        """All models and aliases that are not unlisted and are for the client, aliases as entries of their own."""
+        who = self._guard.of(request)
+        entries = [self._entry(name, m, who) for m in listed(self._gate, who) for name in names(m, who)]
         return web.json_response({"object": "list", "data": entries})
 
     async def one(self, request: web.Request) -> web.Response:
         """One of them, by name or alias; unlisted ones too, to whoever knows the name."""
-        name = request.match_info["id"]
-        for model in self._gate.view().models.values():
-            if name == model.spec.name or name in model.aliases:
-                return web.json_response(entry(name, model))
-        raise of_refusal(Refusal(Reason.UNKNOWN_MODEL, name, detail=self._config.catalog.near(name)))
+        who = self._guard.of(request)
+        name = asked.name_of(Peek(model=request.match_info["id"]), {}, self._config.catalog)
+        self._guard.check(who, name)
+        model = find(self._gate, self._config, name)
+        shown = name if name in names(model, who) else name.removesuffix(LATEST)
+        return web.json_response(self._entry(shown, model, who))
+
+    def _entry(self, name: str, model: ModelView, who: ClientKey | None) -> dict[str, Any]:
+        return entry(name, model, self._learned.of(model), who)
 
 
-def entry(name: str, model: ModelView) -> dict[str, Any]:
-    """One entry in OpenAI's shape; the context length under all the names that clients look for."""
-    listing = model.spec.terms.service.listing
-    found: dict[str, Any] = {
-        "id": name,
-        "object": "model",
-        "created": CREATED,
-        "owned_by": "swapd",
-        "status": {"value": _STATUS.get(model.state, "unloaded")},
-    }
-    if listing.description:
-        found["description"] = listing.description
-    if listing.metadata:
-        found["metadata"] = dict(listing.metadata)
-    if listing.context:
-        found |= {"context_length": listing.context, "max_model_len": listing.context}
-        found["meta"] = {"n_ctx": listing.context}
-    return found
+def listed(gate: Gate, who: ClientKey | None) -> list[ModelView]:
+    """The models that the client's lists show."""
+    shown = (m for m in gate.view().models.values() if not m.spec.terms.service.listing.unlisted)
+    return [model for model in shown if names(model, who)]
 
 
-_STATUS = {"ready": "loaded", "draining": "loaded", "starting": "loading"}
-"""llama.cpp's router words, which Open WebUI and others read."""
+def find(gate: Gate, config: Config, name: str) -> ModelView:
+    """The model behind a name or an alias. Raises Problem (404)."""
+    found = config.catalog.resolve(name)
+    model = gate.view().models.get(found[0].name) if found is not None else None
+    if model is None:
+        raise of_refusal(Refusal(Reason.UNKNOWN_MODEL, name, detail=config.catalog.near(name)))
+    return model

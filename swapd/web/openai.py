@@ -12,12 +12,14 @@ from swapd.core import explain
 from swapd.core.commands import Cause
 from swapd.core.events import EngineSick
 from swapd.core.refusal import Exit, Reason, Refusal, Refused
-from swapd.web import asked, surface
+from swapd.core.settings import ClientKey
+from swapd.web import asked, repair, surface
 from swapd.web.bridge import Relayed, client_of
 from swapd.web.client import Client
 from swapd.web.errors import FIRST_BYTE_LATE, Problem, of_refusal
 from swapd.web.express import Express
 from swapd.web.gate import Config, Engines, Gate, Lease
+from swapd.web.guard import Guard, may_use
 from swapd.web.headers import JSON, upstream_lines
 from swapd.web.limits import expect, off_loop, read_body
 from swapd.web.relay import broken_off, relay
@@ -33,11 +35,12 @@ LONGEST_PAUSE = 60
 class Inference:
     """The handlers, with what they need from the house."""
 
-    def __init__(self, gate: Gate, config: Config, engines: Engines, upstream: Upstream) -> None:
+    def __init__(self, gate: Gate, config: Config, engines: Engines, upstream: Upstream, guard: Guard) -> None:
         self._gate = gate
         self._engines = engines
         self._config = config
         self._upstream = upstream
+        self._guard = guard
 
     def routes(self) -> list[web.RouteDef]:
         """The route table of this module."""
@@ -49,43 +52,55 @@ class Inference:
 
     async def by_express(self, client: Client, request: Express) -> None:
         """The same as ``by_body``, from the express lane."""
-        found = asked.peek(request.body)
+        client.who = self._guard.who(request.keys)
+        found, sent = repair.read(request.body, asked.peek)
         name = asked.name_of(found, {}, self._config.catalog)
-        out = Request("POST", request.target, request.lines, request.body)
+        self._guard.check(client.who, name)
+        out = Request("POST", request.target, request.lines, *sent)
         await self._answer(client, name, await self._edit(name, out), bool(found.stream))
 
     async def by_body(self, request: web.Request) -> web.StreamResponse:
         """A POST whose JSON body names the model."""
-        client = client_of(request)
+        client = self._client(request)
         body = await read_body(request, self._config.settings.limits.body)
-        found = await off_loop(asked.peek, body)
-        name = self._name(found, request)
+        found, sent = await off_loop(repair.read, body, asked.peek)
+        name = self._name(found, request, client)
         lines = JSON + upstream_lines(request.raw_headers, b"content-type")
-        out = Request("POST", surface.full(request.path) + _query(request), lines, body)
+        out = Request("POST", surface.full(request.path) + _query(request), lines, *sent)
         return await self._through(client, name, await self._edit(name, out), bool(found.stream))
 
     async def by_query(self, request: web.Request) -> web.StreamResponse:
         """A GET whose query names the model."""
-        client = client_of(request)
+        client = self._client(request)
         out = Request("GET", request.path + _query(request), upstream_lines(request.raw_headers), None)
-        return await self._through(client, self._name(asked.Peek(), request), out, False)
+        return await self._through(client, self._name(asked.Peek(), request, client), out, False)
 
     async def by_path(self, request: web.Request) -> web.StreamResponse:
         """Anything at all, to the engine of the model that the path names, unchanged."""
-        client = client_of(request)
+        client = self._client(request)
         raw = request.rel_url.raw_path.partition("/upstream/")[2]
         name, path = asked.split_path(raw, self._config.catalog)
+        self._guard.check(client.who, name)
         body = await read_body(request, self._config.settings.limits.body) if request.can_read_body else None
         out = Request(request.method, path + _query(request), upstream_lines(request.raw_headers), body)
         return await self._through(client, name, out, await off_loop(asked.wants_stream, body or b""))
 
-    def _name(self, found: asked.Peek, request: web.Request) -> str:
-        """The model that is meant. Raises Problem."""
-        up = self._only_ready() if surface.is_own(request.path) else None
-        return asked.name_of(found, request.query, self._config.catalog, up)
+    def _client(self, request: web.Request) -> Client:
+        """Whoever asks. Raises Problem, before anything of a body is read."""
+        client = client_of(request)
+        client.who = self._guard.of(request)
+        return client
 
-    def _only_ready(self) -> str | None:
-        ready = [name for name, model in self._gate.view().models.items() if model.state == "ready"]
+    def _name(self, found: asked.Peek, request: web.Request, client: Client) -> str:
+        """The model that is meant, which is for the client. Raises Problem."""
+        up = self._only_ready(client.who) if surface.is_own(request.path) else None
+        name = asked.name_of(found, request.query, self._config.catalog, up)
+        self._guard.check(client.who, name)
+        return name
+
+    def _only_ready(self, who: ClientKey | None) -> str | None:
+        """Of the models that are for the client."""
+        ready = [n for n, model in self._gate.view().models.items() if model.state == "ready" and may_use(who, n)]
         return ready[0] if len(ready) == 1 else None
 
     async def _through(self, client: Client, name: str, out: Request, streams: bool) -> web.StreamResponse:
@@ -104,6 +119,8 @@ class Inference:
             return out  # the gate will say that there is no such model
         spec, alias = resolved
         service = spec.terms.service
+        if out.repaired and service.strict_json:
+            raise repair.refusal(name, out.repaired)
         edits = [edit for edit in (service.edits, alias.edits if alias else None) if edit]
         if not edits and service.upstream_model is None:
             return out  # untouched, to the byte
@@ -114,7 +131,7 @@ class Inference:
         tries = 0
         while True:
             try:
-                async with self._gate.lease(name, client.channel.peer) as lease:
+                async with self._gate.lease(name, client.name) as lease:
                     held = lease
                     client.reason = self._reason(lease)
                     return await relay(client, lease, out, self._upstream, streams=streams)

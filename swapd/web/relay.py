@@ -36,7 +36,7 @@ async def relay(client: Client, lease: Lease, request: Request, upstream: Upstre
         answer = await upstream.ask(lease.run, request, lease.spec.terms.service.timeouts)
         try:
             lease.usage = Usage(asyncio.get_running_loop().time() - begun)
-            await _pour(client, lease, answer, begun)
+            await _pour(client, lease, answer, begun, notes_on(lease, request.repaired))
         except BaseException:
             client.channel.reset()  # whatever it is, the client must not make a proper end of it
             raise
@@ -48,11 +48,11 @@ async def relay(client: Client, lease: Lease, request: Request, upstream: Upstre
         raise
 
 
-async def _pour(client: Client, lease: Lease, answer: Answer, begun: float) -> None:
+async def _pour(client: Client, lease: Lease, answer: Answer, begun: float, notes: bytes) -> None:
     bounds = lease.spec.terms.service.timeouts
     until = begun + bounds.total if bounds.total is not None else None
     try:
-        ends = await answer.pour(client.head_of(answer, notes_on(lease)), client.channel, bounds.idle, until)
+        ends = await answer.pour(client.head_of(answer, notes), client.channel, bounds.idle, until)
     except Silent:
         why = f"no byte from the engine for {bounds.idle:g} s (timeouts.idle)"
     except TimeoutError:
@@ -74,13 +74,15 @@ def broken_off(lease: Lease, why: str) -> Refusal:
     return Refusal(Reason.ENGINE_DIED, lease.spec.name, Exit(reason=told), detail=died)
 
 
-def notes_on(lease: Lease) -> bytes:
-    """The ``X-Swapd-*`` headers: who answered, and what the client waited for."""
-    return b"X-Swapd-Model: %s\r\nX-Swapd-Run: %d\r\nX-Swapd-Queued-Ms: %.0f\r\nX-Swapd-Load-Ms: %.0f\r\n" % (
+def notes_on(lease: Lease, repaired: int) -> bytes:
+    """The ``X-Swapd-*`` headers: who answered, what the client waited for, how much of its body was mended."""
+    mended = b"X-Swapd-Repaired: %d\r\n" % repaired if repaired else b""
+    return b"X-Swapd-Model: %s\r\nX-Swapd-Run: %d\r\nX-Swapd-Queued-Ms: %.0f\r\nX-Swapd-Load-Ms: %.0f\r\n%s" % (
         lease.spec.name.encode(),
         lease.run.n,
         lease.queued * 1000,
         lease.loaded * 1000,
+        mended,
     )
 
 

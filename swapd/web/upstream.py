@@ -21,12 +21,11 @@ from swapd.core.spec import Timeouts
 from swapd.web import framing
 from swapd.web.framing import Framing
 from swapd.web.heads import ALIKE, Malformed, Status
-from swapd.web.wire import Lost, Silent, Sink, Source, Wire
+from swapd.web.page import Page
+from swapd.web.wire import Lost, Silent, Sink, Wire
 
 REST = 2.5
 """Seconds a connection rests in the pool at most."""
-LONGEST_PAGE = 1 << 20
-"""Bytes of an answer that we read ourselves."""
 _NOBODY = ConnectionRefusedError, FileNotFoundError
 _SLOT_BOUNDS = Timeouts(connect=1.0, first_byte=2.0, idle=2.0)
 
@@ -48,12 +47,16 @@ class FirstByteLate(Exception):
 
 
 class Request(NamedTuple):
-    """What an engine is sent. ``target``: raw path and query; ``lines``: headers but Host and Content-Length."""
+    """What an engine is sent. ``target``: raw path and query; ``lines``: headers but Host and Content-Length.
+
+    ``repaired``: places of the body that are not as the client sent them.
+    """
 
     method: str
     target: str
     lines: bytes
     body: bytes | None
+    repaired: int = 0
 
 
 class Line:
@@ -146,7 +149,7 @@ class Line:
             self._resting.remove(wire)
 
     def _written(self, request: Request) -> bytes:
-        method, target, lines, body = request
+        method, target, lines, body, _ = request
         start = f"{method} {target} HTTP/1.1\r\n".encode() + self._host
         if body is None:
             return b"%s%s\r\n" % (start, lines)
@@ -222,21 +225,30 @@ class Upstream:
             wire.abort()
             raise _nonsense(error) from None
 
+    async def page(self, run: RunId, target: str, bounds: Timeouts) -> tuple[int, bytes]:
+        """What a GET is answered, for ourselves: status and body.
+
+        It needs no lease: what says how an engine does must not wait for a slot, nor keep it from being idle.
+        Raises EngineBroke and FirstByteLate.
+        """
+        answer = await self.ask(run, Request("GET", target, b"", None), bounds)
+        page = Page()
+        try:
+            answer.body = framing.plain(answer.body)
+            await answer.pour(b"", page, bounds.idle)
+        except (Lost, Silent, Malformed) as error:
+            raise EngineBroke(str(error) or "it fell silent", unheard=False) from error
+        finally:
+            answer.release()
+        return answer.head.code, bytes(page.text)
+
     async def busy_slots(self, run: RunId) -> int | None:
         """How many slots llama-server says are processing; None if it does not say."""
         try:
-            answer = await self.ask(run, Request("GET", "/slots", b"", None), _SLOT_BOUNDS)
-        except (EngineBroke, FirstByteLate):
+            code, text = await self.page(run, "/slots", _SLOT_BOUNDS)
+            slots = msgspec.json.decode(text) if code == 200 else None
+        except (EngineBroke, FirstByteLate, msgspec.DecodeError):
             return None
-        page = _Page()
-        try:
-            answer.body = framing.plain(answer.body)
-            await answer.pour(b"", page, _SLOT_BOUNDS.idle)
-            slots = msgspec.json.decode(page.text) if answer.head.code == 200 else None
-        except (Lost, Silent, Malformed, msgspec.DecodeError):
-            return None
-        finally:
-            answer.release()
         if not isinstance(slots, list):
             return None
         return sum(1 for slot in slots if isinstance(slot, dict) and slot.get("is_processing"))
@@ -250,27 +262,6 @@ class Upstream:
         line = self._lines.pop(run, None)
         if line is not None:
             line.close()
-
-
-class _Page:
-    """A sink for what we read ourselves."""
-
-    def __init__(self) -> None:
-        self.text = bytearray()
-
-    def attach(self, source: Source | None) -> None:
-        """It is never full."""
-
-    def write(self, data: bytes) -> None:
-        if len(self.text) < LONGEST_PAGE:
-            self.text += data
-
-    def unsent(self) -> int:
-        """It is never full."""
-        return 0
-
-    def reset(self) -> None:
-        """It is never full."""
 
 
 def _nonsense(error: Malformed) -> EngineBroke:

@@ -17,7 +17,7 @@ def test_every_key_arrives(model):
         "concurrency: 7, start_timeout: 1m, stop_grace: 2s, drain: never, stop: 'halt ${port} ${model}', "
         "upstream_model: u, request: {set: {a: 1}, default: {b: [x]}, strip: [c]}, "
         "timeouts: {connect: 1s, first_byte: never, idle: 3s, total: 4s}, retry: {attempts: 2, backoff: 1s}, "
-        "unlisted: true, description: d, metadata: {k: {v: null}}"
+        "unlisted: true, description: d, metadata: {k: {v: null}}, strict_json: true"
     )
     assert model(keys) == Spec(
         "m",
@@ -34,6 +34,7 @@ def test_every_key_arrives(model):
                 Timeouts(1, None, 3, 4),
                 Retry(2, 1),
                 Listing(True, "d", None, {"k": {"v": None}}),
+                strict_json=True,
             ),
         ),
     )

@@ -48,6 +48,7 @@ def edited(loaded):
         ("models:", "scheduling: {queue: 1}\nmodels:", Changes(settings=("scheduling",))),
         ("models:", "log: {level: debug}\nlimits: {body: 1}\nmodels:", Changes(settings=("limits", "log"))),
         ("models:", "admin: {key: k}\ninsecure: true\nmodels:", Changes(settings=("admin", "insecure"))),
+        ("models:", "clients: {a: {key: sk-12345}}\nmodels:", Changes(settings=("clients",))),
         ("models:", "listen: 127.0.0.1:1\nmodels:", Changes(needs_restart=("listen",))),
         ("models:", "state_dir: /s\ntrace: /t\nmodels:", Changes(needs_restart=("state_dir", "trace"))),
     ],

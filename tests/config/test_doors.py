@@ -59,7 +59,7 @@ def test_a_malformed_ipv6_address_is_told(problems):
     assert told.startswith("swapd.yaml:1:9: listen: ")
 
 
-GUARD = "set 'admin.key', listen on 127.0.0.1, or say 'insecure: true'"
+GUARD = "set 'clients' or 'admin.key', listen on 127.0.0.1, or say 'insecure: true'"
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0:1", "192.168.1.5:1", "[::]:1", "box.home.arpa:1"])
@@ -70,7 +70,13 @@ def test_listening_to_the_world_without_a_key_is_refused(problems, address):
 
 
 @pytest.mark.parametrize(
-    "more", ["insecure: true", "admin: {key: k}", "listen: [127.0.0.2:1, localhost:1, '[::1]:1', 'unix:/s']"]
+    "more",
+    [
+        "insecure: true",
+        "admin: {key: k}",
+        "clients: {a: {key: sk-12345}}",
+        "listen: [127.0.0.2:1, localhost:1, '[::1]:1', 'unix:/s']",
+    ],
 )
 def test_a_key_a_word_or_loopback_is_enough(problems, more):
     listen = "" if "listen" in more else "listen: 0.0.0.0:1\n"
@@ -90,7 +96,7 @@ def test_an_empty_key_is_refused(problems):
 def test_a_key_and_a_key_file_do_not_go_together(problems, tmp_path):
     (tmp_path / "key").write_text("k")
     assert problems("admin: {key: k, key_file: key}\nmodels: {}") == [
-        "swapd.yaml:1:8: admin: has both 'key' and 'key_file': remove one"
+        "swapd.yaml:1:8: admin: has both 'key' and 'key_file': keep one of them"
     ]
 
 

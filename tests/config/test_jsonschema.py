@@ -71,7 +71,14 @@ def test_the_example_configs_fit(path):
 @pytest.mark.parametrize(
     "text",
     [text for text, told in CASES if "no key" in told or "must be a list" in told or "too small" in told]
-    + ["clients: {a: {key: x}}", "models: {m: {hf: a}}", "models: {m: {engine: vllm}}", "log: {level: loud}"]
+    + [
+        "tls: {cert: x}",
+        "clients: {a: {keys: x}}",
+        "clients: {a: {rate: 5}}",
+        "models: {m: {hf: a}}",
+        "models: {m: {engine: vllm}}",
+        "log: {level: loud}",
+    ]
     + [f"budget: {{{entry}}}" for entry in ("ram: 3", "CUDA0: 22G", "cuda0: 1GiB", "big: 1GiB", "reserve: 1")]
     + ["models: {m: {needs: {ram: 3}}}", "models: {m: {needs: {reserve: 1GiB}}}"],
 )
@@ -82,7 +89,9 @@ def test_what_the_loader_refuses_does_not_fit(text):
 def test_every_way_to_write_a_value_fits():
     text = (
         "listen: [127.0.0.1:1]\nbudget: {ram: 1.5GiB, CUDA0: 100 MB, big: 1, reserve: 1GiB}\nstate_dir: s\n"
-        "trace: t\nmodels: {o: {needs: {ram: 2GiB, CUDA0: 0, big: 1}, device: auto}, "
+        "trace: t\nclients: {a: {key: sk-12345, models: '*', rate: 120/min, concurrency: 8}, "
+        "b: {key_file: k, models: [x], rate: {requests: 1.5k / hour, tokens: 50k/min}}, c: {credential: c}}\n"
+        "models: {o: {needs: {ram: 2GiB, CUDA0: 0, big: 1}, device: auto}, "
         "m: {path: x, ttl: never, threads: auto, gpu_layers: all, device: CUDA0, "
         "lora: [a, b], aliases: [x], env: {A: 1}, metadata: {deep: [1]}, start_timeout: 3}, "
         "n: {aliases: {y: {}, z: }}}"

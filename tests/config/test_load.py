@@ -25,6 +25,9 @@ include: [models.d/*.yaml]
 log: {level: info, format: auto}
 macros: {gguf: /srv/models}
 admin: {key: "${env.SWAPD_ADMIN_KEY}"}
+clients:
+  open-webui: {key: sk-open-webui, models: ["*"], rate: 120/min, concurrency: 8}
+  laptop: {key: "${env.SWAPD_ADMIN_KEY}-laptop", models: [qwen-coder, "qmd-*"], rate: {tokens: 50k/min}}
 state_dir: /var/lib/swapd
 trace: /var/lib/swapd/trace.jsonl
 budget:
@@ -70,6 +73,7 @@ def test_the_config_of_a_whole_box_loads(loaded):
     assert found.catalog.resolve("qwen-coder:cold")[1].edits.set == {"temperature": 0}
     assert found.catalog.models["vllm-box"].terms.stop == ("docker", "stop", "vllm-box")
     assert found.settings.admin_key == "k"
+    assert [client.key for client in found.settings.clients] == ["sk-open-webui", "k-laptop"]
 
 
 def test_the_same_file_twice_is_equal(loaded):

@@ -8,16 +8,16 @@ from swapd.config import shapes
 from swapd.config.schema import DESCRIBED, Config, Defaults, Model
 
 WORKING = {
-    Config: "default_model listen state_dir trace include log macros admin insecure budget scheduling limits "
-    "defaults models",
+    Config: "default_model listen state_dir trace include log macros admin clients insecure budget scheduling "
+    "limits defaults models",
     Model: "path command binary socket gpu_layers threads threads_batch context batch ubatch parallel device "
     "embeddings reranking mmproj draft lora args aliases ttl pinned preload priority concurrency unlisted "
     "description metadata env cwd stop health start_timeout stop_grace drain timeouts retry request "
-    "upstream_model needs engine",
+    "upstream_model strict_json needs engine",
 }
 REFUSED = {
-    Config: "clients cors hosts trusted_proxies tls keepalive_comments pools",
-    Model: "hf url strict_json api_key restart nice cpus oom_score_adj",
+    Config: "cors hosts trusted_proxies tls keepalive_comments pools",
+    Model: "hf url api_key restart nice cpus oom_score_adj",
 }
 
 

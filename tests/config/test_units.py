@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from swapd.config import units
+from swapd.core.settings import Window
 
 
 @pytest.mark.parametrize(
@@ -127,3 +128,33 @@ def test_an_empty_text_is_refused():
     assert units.text("x") == "x"
     with pytest.raises(ValueError, match="is empty: give it a value or remove the key"):
         units.text(" ")
+
+
+@pytest.mark.parametrize(
+    ("text", "window"),
+    [
+        ("120/min", Window(120, 60)),
+        ("10/s", Window(10, 1)),
+        ("10/sec", Window(10, 1)),
+        ("50k/h", Window(50_000, 3600)),
+        ("1.5k / hour", Window(1500, 3600)),
+        ("2.5 M/day", Window(2_500_000, 86400)),
+    ],
+)
+def test_rates_are_amounts_within_a_while(text, window):
+    assert units.rate(text) == window
+
+
+@pytest.mark.parametrize("text", ["", "120", "120/", "/min", "-5/min", "5/m", "5G/min", "1e3/s", "5/5min", "٣/s"])
+def test_what_is_no_rate_says_how_to_write_one(text):
+    with pytest.raises(ValueError, match=r"is not a rate.*: write it like 10/s, 120/min, 50k/hour or 1M/day"):
+        units.rate(text)
+
+
+def test_a_rate_that_lets_nothing_whole_through_is_refused_and_a_unit_close_by_suggested():
+    with pytest.raises(ValueError, match="'0k/day' lets nothing through: give at least 1/day, or remove the key"):
+        units.rate("0k/day")
+    with pytest.raises(ValueError, match=r"'0.5/min' is not a whole number: count over a longer time"):
+        units.rate("0.5/min")
+    with pytest.raises(ValueError, match=r"'5/minute' is not a rate \(did you mean 'min'\?\)"):
+        units.rate("5/minute")

@@ -247,28 +247,6 @@ async def test_a_start_that_was_given_up_shows_what_the_engine_wrote(hall):
     )
 
 
-async def test_the_list_shows_models_and_aliases_but_not_the_unlisted(hall):
-    front = await hall(echo)
-    data = (await (await front.client.get("/v1/models")).json())["data"]
-    assert [entry["id"] for entry in data] == ["alpha", "alpha:cold", "gpt-4o", "org/beta", "hasty"]
-    assert data[0]["context_length"] == data[0]["meta"]["n_ctx"] == 4096
-    assert data[0]["status"] == {"value": "unloaded"}
-    assert front.gate.asked == []
-
-
-@pytest.mark.parametrize("name", ["alpha", "gpt-4o", "org/beta", "org%2Fbeta", "hidden"])
-async def test_one_model_can_be_looked_up(hall, name):
-    front = await hall(echo)
-    answer = await front.client.get(f"/v1/models/{name}")
-    assert (await answer.json())["id"] == name.replace("%2F", "/")
-
-
-async def test_an_unknown_model_is_a_404(hall):
-    front = await hall(echo)
-    answer = await front.client.get("/v1/models/nope")
-    assert (answer.status, (await error_of(answer))["code"]) == (404, "model_not_found")
-
-
 @pytest.mark.parametrize("damage", [lambda b: b[:-9], lambda b: b + b])
 async def test_a_compressed_body_that_is_not_whole_is_a_400(hall, damage):
     front = await hall(echo)

@@ -1,0 +1,111 @@
+"""Who asks, by the keys that the config gives to clients, and what they may ask for.
+
+Without ``clients`` in the config everybody who can connect is let in, and is told apart by address.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hmac
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from fnmatch import fnmatchcase
+from hashlib import blake2b
+
+from aiohttp import web
+
+from swapd.core.refusal import Reason, Refusal
+from swapd.core.settings import ClientKey, Settings
+from swapd.core.spec import Catalog
+from swapd.web.errors import INVALID_KEY, NOT_THEIRS, Problem, of_refusal
+from swapd.web.heads import Field
+
+_PLAIN = (b"x-api-key", b"api-key")
+EVERY = "*"
+"""The pattern of a client that may use all models."""
+
+
+def offered(fields: Iterable[Field]) -> tuple[bytes, ...]:
+    """All keys that a request's headers offer: Bearer, Basic's password, ``x-api-key``, ``api-key``."""
+    found: list[bytes] = []
+    for name, value in fields:
+        low = name.lower()
+        if low in _PLAIN:
+            found.append(value.strip())
+        elif low == b"authorization":
+            scheme, _, word = value.strip().partition(b" ")
+            if scheme.lower() == b"bearer":
+                found.append(word.strip())
+            elif scheme.lower() == b"basic":
+                with contextlib.suppress(ValueError):  # of base64, of its alphabet
+                    found.append(base64.b64decode(word).partition(b":")[2])
+    return tuple(found)
+
+
+def may_use(client: ClientKey | None, *names: str) -> bool:
+    """Whether it is for the client, under one of its names."""
+    if client is None or EVERY in client.models:
+        return True
+    return any(fnmatchcase(name, pattern) for pattern in client.models for name in names)
+
+
+class Guard:
+    """Knows the clients of the config in force. ``settings``, ``catalog``: as they are now."""
+
+    def __init__(self, settings: Callable[[], Settings], catalog: Callable[[], Catalog]) -> None:
+        self._settings = settings
+        self._catalog = catalog
+        self._ring = _Ring(())
+
+    def of(self, request: web.Request) -> ClientKey | None:
+        """The same by what a request's headers offer."""
+        return self.who(offered(request.raw_headers))
+
+    def who(self, keys: Sequence[bytes]) -> ClientKey | None:
+        """Whose key is among these; None where the config has no clients. Raises Problem (401)."""
+        clients = self._settings().clients
+        if clients is None:
+            return None
+        if self._ring.clients is not clients and self._ring.clients != clients:
+            self._ring = _Ring(clients)
+        found = self._ring.owner(keys)
+        if found is None:
+            text = "no or wrong key; send the key of one of the config's clients as a Bearer token or as x-api-key"
+            headers = {"WWW-Authenticate": "Bearer"}
+            raise Problem(INVALID_KEY, f"cannot let you in: {text}", headers=headers)
+        return found
+
+    def check(self, client: ClientKey | None, name: str) -> None:
+        """Whether the client may use the model that it asks for by ``name``. Raises Problem (403, 404).
+
+        A name that there is not gets no hint at those of models that are not the client's.
+        """
+        if client is None or EVERY in client.models:
+            return
+        resolved = self._catalog().resolve(name)
+        if resolved is None:
+            raise of_refusal(Refusal(Reason.UNKNOWN_MODEL, name, detail="; GET /v1/models lists what there is"))
+        spec, alias = resolved
+        if not may_use(client, alias.name if alias is not None else spec.name, spec.name):
+            text = f"client '{client.name}' has no right to it; its 'models' in the config say which it may use"
+            raise Problem(NOT_THEIRS, f"cannot use model '{name}': {text}", param="model")
+
+
+class _Ring:
+    """Clients by their keys. Found by a digest that nobody can foretell, then compared in constant time."""
+
+    def __init__(self, clients: tuple[ClientKey, ...]) -> None:
+        self.clients = clients
+        self._salt = secrets.token_bytes(16)
+        self._known = {self._digest(key): (key, client) for client in clients for key in [client.key.encode()]}
+
+    def owner(self, keys: Iterable[bytes]) -> ClientKey | None:
+        for key in keys:
+            known, client = self._known.get(self._digest(key), (b"", None))
+            if client is not None and hmac.compare_digest(known, key):
+                return client
+        return None
+
+    def _digest(self, key: bytes) -> bytes:
+        return blake2b(key, key=self._salt, digest_size=16).digest()
