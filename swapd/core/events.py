@@ -21,6 +21,11 @@ class Usage(NamedTuple):
     prompt: int | None = None
     completion: int | None = None
 
+    @property
+    def tokens(self) -> int:
+        """In and out, those that are known."""
+        return (self.prompt or 0) + (self.completion or 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:

@@ -50,6 +50,8 @@ class Client:
         self.begun = False
         self.who: ClientKey | None = None
         """The client by its key, where the config has clients."""
+        self.tokens = 0
+        """What its request took, as far as the engine told."""
         self.reason = ""
         """What it waited for last: ``swap``, ``load`` or ``busy``."""
         self._minor = minor

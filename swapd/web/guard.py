@@ -1,4 +1,4 @@
-"""Who asks, by the keys that the config gives to clients, and what they may ask for.
+"""Who asks, by the keys that the config gives to clients; what they may ask for, and how much.
 
 Without ``clients`` in the config everybody who can connect is let in, and is told apart by address.
 """
@@ -9,6 +9,7 @@ import base64
 import contextlib
 import hmac
 import secrets
+import time
 from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 from hashlib import blake2b
@@ -20,6 +21,7 @@ from swapd.core.settings import ClientKey, Settings
 from swapd.core.spec import Catalog
 from swapd.web.errors import INVALID_KEY, NOT_THEIRS, Problem, of_refusal
 from swapd.web.heads import Field
+from swapd.web.quota import Quotas
 
 _PLAIN = (b"x-api-key", b"api-key")
 EVERY = "*"
@@ -57,6 +59,7 @@ class Guard:
         self._settings = settings
         self._catalog = catalog
         self._ring = _Ring(())
+        self.quotas = Quotas(time.monotonic)
 
     def of(self, request: web.Request) -> ClientKey | None:
         """The same by what a request's headers offer."""
@@ -68,6 +71,9 @@ class Guard:
         if clients is None:
             return None
         if self._ring.clients is not clients and self._ring.clients != clients:
+            self.quotas.forget(
+                {client.name for client in self._ring.clients} - {client.name for client in clients}
+            )
             self._ring = _Ring(clients)
         found = self._ring.owner(keys)
         if found is None:

@@ -127,6 +127,17 @@ class Inference:
         return out._replace(body=await off_loop(asked.edited, out.body, edits, service.upstream_model))
 
     async def _answer(self, client: Client, name: str, out: Request, streams: bool) -> None:
+        """Within what the client may ask for, which is all where the config has no clients."""
+        if client.who is None:
+            await self._serve(client, name, out, streams)
+            return
+        self._guard.quotas.enter(client.who)
+        try:
+            await self._serve(client, name, out, streams)
+        finally:
+            self._guard.quotas.leave(client.who, client.tokens)
+
+    async def _serve(self, client: Client, name: str, out: Request, streams: bool) -> None:
         """Hold an engine and relay; again, after a pause, if the engine breaks before its first byte."""
         tries = 0
         while True:
@@ -134,7 +145,10 @@ class Inference:
                 async with self._gate.lease(name, client.name) as lease:
                     held = lease
                     client.reason = self._reason(lease)
-                    return await relay(client, lease, out, self._upstream, streams=streams)
+                    try:
+                        return await relay(client, lease, out, self._upstream, streams=streams)
+                    finally:
+                        client.tokens = lease.usage.tokens if lease.usage is not None else 0
             except Refused as refused:
                 raise self._problem(self._with_last_lines(refused.refusal)) from None
             except FirstByteLate as late:

@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from swapd.core.settings import ClientKey, Window
-from swapd.web.errors import Form, Problem
+from swapd.web.errors import RATE_LIMITED, Problem
 
-RATE_LIMITED = Form(429, "rate_limit_exceeded", "rate_limit_error")
 BUSY_WAIT = 1.0
 """Seconds after which to try again when too many requests are under way: nobody knows when one ends."""
 BUCKETS = 60

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import json
 from dataclasses import replace
 
 import pytest
 from aiohttp import web
 
-from swapd.core.settings import ClientKey
+from swapd.core.settings import ClientKey, Window
 from swapd.web.surface import HOT
+from tests.processes import until
 from tests.web.raw import calling, plain, post, replies
 
 LAPTOP = ClientKey("laptop", "laptop-secret", models=("al*", "gpt-4o"))
@@ -160,3 +163,41 @@ async def test_a_client_loads_and_unloads_what_is_for_it(front):
 
 async def test_alive_and_ready_need_no_key(front):
     assert {(await front.client.get(path)).status for path in ("/health", "/ready")} <= {200, 503}
+
+
+async def test_a_client_that_has_had_its_share_is_told_when_to_come_again_in_either_lane(raw_hall):
+    front, engine = await raw_hall(replies(plain(b'{"usage": {"prompt_tokens": 7, "completion_tokens": 3}}')))
+    allow(front, replace(LAPTOP, requests=Window(2, 60.0)), replace(PHONE, tokens=Window(10, 60.0)))
+    laptop, phone = b"Authorization: Bearer laptop-secret", b"X-API-Key: " + PHONE.key.encode()
+    async with calling(front.port) as caller:
+        for line, status in [(laptop, 200), (laptop, 200), (laptop, 429), (phone, 200), (phone, 429)]:
+            await caller.send(post(PLAIN, line))
+            answer = await caller.answer()
+            assert answer.status == status
+            if status == 429:
+                assert json.loads(answer.body)["error"]["code"] == "rate_limit_exceeded"
+                assert 0 < int(answer.get("Retry-After")) <= 60
+    limits = {"x-ratelimit-limit-requests": "2", "x-ratelimit-remaining-requests": "0"}
+    headers = bearer("laptop-secret")
+    answer = await front.client.post("/v1/messages", json={"model": "alpha"}, headers=headers)
+    assert (answer.status, (await answer.json())["error"]["type"]) == (429, "rate_limit_error")
+    assert {name: answer.headers[name] for name in limits} == limits
+    assert len(engine.heard) == len(front.gate.asked) == 3
+
+
+async def test_a_client_with_enough_under_way_is_refused_one_more_until_one_ends(hall):
+    go = asyncio.Event()
+
+    async def slow(request):
+        await go.wait()
+        return web.json_response({})
+
+    front = await hall(slow)
+    allow(front, replace(LAPTOP, concurrency=1))
+    ask = lambda: front.client.post(HOT[0], data=PLAIN, headers=bearer("laptop-secret"))  # noqa: E731  (again and again)
+    first = asyncio.ensure_future(ask())
+    await until(lambda: front.gate.asked)
+    assert (await ask()).status == 429
+    go.set()
+    assert (await first).status == 200
+    assert (await ask()).status == 200

@@ -32,9 +32,7 @@ def quotas(clock: Clock) -> Quotas:
     return Quotas(clock)
 
 
-def laptop(
-    requests: Window | None = None, tokens: Window | None = None, concurrency: int | None = None
-) -> ClientKey:
+def laptop(requests=None, tokens=None, concurrency=None) -> ClientKey:
     return ClientKey("laptop", "secret", requests=requests, tokens=tokens, concurrency=concurrency)
 
 
@@ -151,14 +149,6 @@ def test_a_wait_that_rounding_leaves_nothing_of_is_a_second_all_the_same(quotas,
     assert (headers["Retry-After"], headers["x-ratelimit-reset-requests"]) == ("1", "0s")
 
 
-def test_nothing_counts_at_the_start_or_once_it_is_old(quotas, clock):
-    client = laptop(requests=Window(5, 10), tokens=Window(5, 10), concurrency=1)
-    quotas.enter(client)
-    clock.now += 11
-    problem = refusal(quotas, client)
-    assert rate(problem, "requests") == rate(problem, "tokens") == ["5", "5", "0s"]
-
-
 def test_a_leave_too_many_makes_no_room_and_counts_no_tokens(quotas):
     client = laptop(tokens=Window(10, 60), concurrency=1)
     quotas.leave(client, 10)
@@ -209,21 +199,13 @@ def test_a_forgotten_client_that_comes_back_before_its_last_request_has_ended_wa
 
 def test_memory_holds_a_window_however_many_come(quotas, clock):
     client = laptop(requests=Window(100, 60), tokens=Window(10**9, 3600))
-
-    def come(times: int) -> None:
-        for _ in range(times):
-            clock.now += 0.7
-            serve(quotas, client, 5)
-
-    come(6000)  # 70 minutes: both windows are as full as they get
     tracemalloc.start()
-    try:
-        before, _ = tracemalloc.get_traced_memory()
-        come(6000)
-        after, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert after - before < 16_000
+    for _ in range(10_000):  # in two hours
+        clock.now += 0.7
+        serve(quotas, client, 5)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 32_000  # bytes; a stamp for every request would be 320 000
 
 
 @dataclass
