@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
 from swapd.core.engine import Endpoint, RunId
-from swapd.core.events import Ticket
+from swapd.core.events import Asked, Event, Ticket
 from swapd.core.need import Way
 from swapd.core.refusal import Refusal
 from swapd.core.spec import Launch, Spec
@@ -118,3 +119,11 @@ class Note:
 
 
 Command = Spawn | Terminate | Kill | Grant | Revoke | Refuse | Note
+
+
+def at_once(event: Event, commands: Sequence[Command]) -> Grant | None:
+    """The grant, where somebody asked and got it, and nothing else was decided."""
+    if type(event) is not Asked or len(commands) != 1:
+        return None
+    (told,) = commands
+    return told if type(told) is Grant and told.ticket == event.ticket else None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from swapd.core import explain, placement
-from swapd.core.commands import Cause, Command, Grant, Kill, Note, Refuse, Revoke, Spawn, Terminate, Why
+from swapd.core.commands import Cause, Command, Grant, Kill, Note, Refuse, Revoke, Spawn, Terminate, Why, at_once
 from swapd.core.engine import RunId
 from swapd.core.events import (
     Asked,
@@ -110,10 +110,8 @@ class Story:
         if not commands and isinstance(event, Left):
             self._waiting.pop(event.ticket, None)
             return ()
-        if len(commands) == 1 and isinstance(event, Asked):
-            (told,) = commands
-            if isinstance(told, Grant) and told.ticket == event.ticket:
-                return (Granted(told, event.client),)  # at once: there is no wait to remember
+        if (grant := at_once(event, commands)) is not None and isinstance(event, Asked):
+            return (Granted(grant, event.client),)  # there is no wait to remember
         return [
             *self._happened(event, now),
             *(told for command in commands for told in self._decided(command, now)),

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from swapd.core.commands import Command, Grant, Spawn
+from swapd.core.commands import Command, Grant, Spawn, at_once
 from swapd.core.engine import RunId
 from swapd.core.events import (
     Asked,
@@ -74,6 +74,9 @@ class Scales:
 
     def hear(self, event: Event, commands: Sequence[Command]) -> None:
         """An ear of the desk."""
+        if (grant := at_once(event, commands)) is not None:  # what most requests come to
+            self._runs.granted(grant.ticket, grant.run)
+            return
         match event:
             case Asked(_, model):
                 self._weigher.hurry(model)

@@ -9,6 +9,7 @@ from swapd.core.settings import ClientKey
 from swapd.web import errors, framing, heads
 from swapd.web.errors import Dialect, Problem
 from swapd.web.framing import Chunked, Counted, Enchunked
+from swapd.web.gate import Lease
 from swapd.web.headers import JSON, client_lines, own_lines
 from swapd.web.upstream import Answer
 from swapd.web.wire import Sink
@@ -50,8 +51,8 @@ class Client:
         self.begun = False
         self.who: ClientKey | None = None
         """The client by its key, where the config has clients."""
-        self.tokens = 0
-        """What its request took, as far as the engine told."""
+        self.lease: Lease | None = None
+        """What answered it, or is about to."""
         self.reason = ""
         """What it waited for last: ``swap``, ``load`` or ``busy``."""
         self._minor = minor

@@ -57,7 +57,8 @@ class Inference:
         name = asked.name_of(found, {}, self._config.catalog)
         self._guard.check(client.who, name)
         out = Request("POST", request.target, request.lines, *sent)
-        await self._answer(client, name, await self._edit(name, out), bool(found.stream))
+        serve = self._serve if client.who is None else self._answer
+        await serve(client, name, await self._edit(name, out), bool(found.stream))
 
     async def by_body(self, request: web.Request) -> web.StreamResponse:
         """A POST whose JSON body names the model."""
@@ -135,7 +136,8 @@ class Inference:
         try:
             await self._serve(client, name, out, streams)
         finally:
-            self._guard.quotas.leave(client.who, client.tokens)
+            usage = client.lease.usage if client.lease is not None else None
+            self._guard.quotas.leave(client.who, usage.tokens if usage is not None else 0)
 
     async def _serve(self, client: Client, name: str, out: Request, streams: bool) -> None:
         """Hold an engine and relay; again, after a pause, if the engine breaks before its first byte."""
@@ -145,10 +147,8 @@ class Inference:
                 async with self._gate.lease(name, client.name) as lease:
                     held = lease
                     client.reason = self._reason(lease)
-                    try:
-                        return await relay(client, lease, out, self._upstream, streams=streams)
-                    finally:
-                        client.tokens = lease.usage.tokens if lease.usage is not None else 0
+                    client.lease = lease
+                    return await relay(client, lease, out, self._upstream, streams=streams)
             except Refused as refused:
                 raise self._problem(self._with_last_lines(refused.refusal)) from None
             except FirstByteLate as late:

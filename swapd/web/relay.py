@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import lru_cache
 
+from swapd.core.engine import RunId
 from swapd.core.events import Usage
 from swapd.core.refusal import Exit, Reason, Refusal
 from swapd.web import errors, usage
 from swapd.web.client import Client
 from swapd.web.gate import Lease
-from swapd.web.heads import Malformed
+from swapd.web.heads import ALIKE, Malformed
 from swapd.web.upstream import Answer, FirstByteLate, Request, Upstream
 from swapd.web.wire import Lost, Silent
 
@@ -76,14 +78,15 @@ def broken_off(lease: Lease, why: str) -> Refusal:
 
 def notes_on(lease: Lease, repaired: int) -> bytes:
     """The ``X-Swapd-*`` headers: who answered, what the client waited for, how much of its body was mended."""
-    mended = b"X-Swapd-Repaired: %d\r\n" % repaired if repaired else b""
-    return b"X-Swapd-Model: %s\r\nX-Swapd-Run: %d\r\nX-Swapd-Queued-Ms: %.0f\r\nX-Swapd-Load-Ms: %.0f\r\n%s" % (
-        lease.spec.name.encode(),
-        lease.run.n,
-        lease.queued * 1000,
-        lease.loaded * 1000,
-        mended,
-    )
+    notes = _notes(lease.run, round(lease.queued * 1000), round(lease.loaded * 1000))
+    return b"%sX-Swapd-Repaired: %d\r\n" % (notes, repaired) if repaired else notes
+
+
+@lru_cache(maxsize=ALIKE)
+def _notes(run: RunId, queued: int, loaded: int) -> bytes:
+    """Most requests wait for nothing, and are alike in this."""
+    notes = b"X-Swapd-Model: %s\r\nX-Swapd-Run: %d\r\nX-Swapd-Queued-Ms: %d\r\nX-Swapd-Load-Ms: %d\r\n"
+    return notes % (run.model.encode(), run.n, queued, loaded)
 
 
 async def _until_idle(lease: Lease, upstream: Upstream) -> None:
