@@ -168,11 +168,14 @@ class Catalog:
 
         Clients of Ollama put ``:latest`` behind a name that says no other tag.
         """
-        if (spec := self.models.get(name)) is not None:
+        if (spec := self.models.get(name)) is not None:  # nearly always: each request asks
             return spec, None
-        if (alias := self.aliases.get(name)) is not None:
-            return self.models[alias.model], alias
-        return self.resolve(name.removesuffix(LATEST)) if name.endswith(LATEST) else None
+        for known in (name, name.removesuffix(LATEST)):
+            if (alias := self.aliases.get(known)) is not None:
+                return self.models[alias.model], alias
+            if (spec := self.models.get(known)) is not None:
+                return spec, None
+        return None
 
     def near(self, name: str) -> str:
         """The names that a misspelt one may have meant: ``; did you mean 'x' or 'y'?``, or where to look."""

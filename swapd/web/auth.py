@@ -41,6 +41,12 @@ def check_operator(request: web.Request, admin_key: str | None) -> None:
         raise Problem(NOT_PERMITTED, "cannot use the admin API from another web page: set admin.key")
 
 
+def check_page(request: web.Request, what: str) -> None:
+    """Where no key guards it, keep out a foreign web page that borrows a browser. Raises Problem (403)."""
+    if _foreign(request):
+        raise Problem(NOT_PERMITTED, f"cannot {what} from another web page: give the config 'clients' with keys")
+
+
 def is_local(request: web.Request) -> bool:
     """Whether the peer is this machine: a Unix socket, or loopback without a proxy's headers."""
     if any(name.lower().startswith(FORWARDED) for name in request.headers):

@@ -10,7 +10,7 @@ import contextlib
 import hmac
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from hashlib import blake2b
 
@@ -70,7 +70,7 @@ class Guard:
         clients = self._settings().clients
         if clients is None:
             return None
-        if self._ring.clients is not clients and self._ring.clients != clients:
+        if self._ring.clients is not clients:  # each reload makes them anew
             self.quotas.forget(
                 {client.name for client in self._ring.clients} - {client.name for client in clients}
             )
@@ -81,6 +81,18 @@ class Guard:
             headers = {"WWW-Authenticate": "Bearer"}
             raise Problem(INVALID_KEY, f"cannot let you in: {text}", headers=headers)
         return found
+
+    @contextlib.contextmanager
+    def counted(self, client: ClientKey | None) -> Iterator[None]:
+        """A request of the client, within what it may ask for. Raises Problem (429)."""
+        if client is None:
+            yield
+            return
+        self.quotas.enter(client)
+        try:
+            yield
+        finally:
+            self.quotas.leave(client)
 
     def check(self, client: ClientKey | None, name: str) -> None:
         """Whether the client may use the model that it asks for by ``name``. Raises Problem (403, 404).

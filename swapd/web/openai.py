@@ -16,10 +16,11 @@ from swapd.core.settings import ClientKey
 from swapd.web import asked, repair, surface
 from swapd.web.bridge import Relayed, client_of
 from swapd.web.client import Client
+from swapd.web.entries import names
 from swapd.web.errors import FIRST_BYTE_LATE, Problem, of_refusal
 from swapd.web.express import Express
 from swapd.web.gate import Config, Engines, Gate, Lease
-from swapd.web.guard import Guard, may_use
+from swapd.web.guard import Guard
 from swapd.web.headers import JSON, upstream_lines
 from swapd.web.limits import expect, off_loop, read_body
 from swapd.web.relay import broken_off, relay
@@ -100,9 +101,10 @@ class Inference:
         return name
 
     def _only_ready(self, who: ClientKey | None) -> str | None:
-        """Of the models that are for the client."""
-        ready = [n for n, model in self._gate.view().models.items() if model.state == "ready" and may_use(who, n)]
-        return ready[0] if len(ready) == 1 else None
+        """Of the models that are for the client, by a name that is."""
+        ready = [names(model, who) for model in self._gate.view().models.values() if model.state == "ready"]
+        theirs = [found[0] for found in ready if found]
+        return theirs[0] if len(theirs) == 1 else None
 
     async def _through(self, client: Client, name: str, out: Request, streams: bool) -> web.StreamResponse:
         """Answer past aiohttp, and tell it so."""

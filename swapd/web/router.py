@@ -19,7 +19,7 @@ from swapd.core.settings import ClientKey
 from swapd.core.view import ModelView
 from swapd.web import asked
 from swapd.web.asked import Peek
-from swapd.web.auth import peer_address
+from swapd.web.auth import check_page, peer_address
 from swapd.web.entries import LOADED, LOADING, UNLOADED, entry, names, progress, status, value
 from swapd.web.errors import BAD_REQUEST, FIRST_BYTE_LATE, MODEL_REQUIRED, Problem, of_refusal
 from swapd.web.events import Moves
@@ -101,8 +101,9 @@ class Router:
         if (request.query.get("autoload") or "true") not in ("true", "1"):
             raise Problem(BAD_REQUEST, "model is not loaded", param="model")
         try:
-            async with self._gate.lease(name, who.name if who else peer_address(request)) as lease:
-                return await self._asked(lease.run)
+            with self._guard.counted(who):
+                async with self._gate.lease(name, who.name if who else peer_address(request)) as lease:
+                    return await self._asked(lease.run)
         except Refused as refused:
             raise of_refusal(refused.refusal) from None
 
@@ -123,6 +124,10 @@ class Router:
             loads = any(value(model) == LOADING for model in listed(self._gate, who))
             await self._moves.after(seen, STEP if loads else QUIET)
             seen = self._moves.count
+            try:
+                who = self._guard.of(request)
+            except Problem:
+                break  # its key opens nothing any more
             await response.write(await self._news(told, who) or b": nothing new\n\n")
         return response
 
@@ -158,6 +163,8 @@ class Router:
     async def _named(self, request: web.Request) -> ModelView:
         """The model that the body names: nothing is loaded or unloaded by default. Raises Problem (400, 404)."""
         who = self._guard.of(request)
+        if who is None:
+            check_page(request, "load or unload models")
         body = await read_body(request, self._config.settings.limits.body)
         found = await off_loop(asked.peek, body)
         if not found.model:

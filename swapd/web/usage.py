@@ -1,6 +1,8 @@
 """What an answer cost, as its engine says: OpenAI's and Anthropic's ``usage``, or llama-server's ``timings``.
 
-They stand at the end of an answer or of a stream; of llama-server's embeddings, at the beginning.
+They stand at the end of an answer or of a stream; of llama-server's embeddings, at the beginning. A stream of
+Anthropic's tells the prompt's at its beginning and the answer's at its end. What was read anew of a prompt and
+what was cached make up the whole; Anthropic and ``timings`` tell them apart, OpenAI tells the sum.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from swapd.core.events import Usage
 
 _COUNTS = (
     # where they stand, tokens of the prompt, tokens of the answer
-    (b'"usage"', rb'"(?:prompt|input)_tokens"', rb'"(?:completion|output)_tokens"'),
+    (b'"usage"', rb'"(?:prompt|(?:cache_(?:read|creation)_)?input)_tokens"', rb'"(?:completion|output)_tokens"'),
     (b'"timings"', rb'"(?:prompt|cache)_n"', rb'"predicted_n"'),
 )
 _READERS = tuple(
@@ -30,9 +32,11 @@ def read(first: bytes, last: bytes, first_byte: float | None) -> Usage:
     for text in (last, first):
         for place, prompt, completion in _READERS:
             if (at := text.rfind(place)) >= 0:
-                near = text[at : at + _REACH]
-                # of timings, what was read anew and what was cached make up the prompt
-                read_ = [int(count) for count in prompt.findall(near)]
-                written = [int(count) for count in completion.findall(near)]
-                return Usage(first_byte, sum(read_) if read_ else None, written[0] if written else None)
+                asked = _counts(prompt, text, at) or _counts(prompt, first, first.find(place))
+                written = _counts(completion, text, at)
+                return Usage(first_byte, sum(asked) if asked else None, written[0] if written else None)
     return Usage(first_byte)
+
+
+def _counts(what: re.Pattern[bytes], text: bytes, at: int) -> list[int]:
+    return [int(count) for count in what.findall(text[at : at + _REACH])] if at >= 0 else []

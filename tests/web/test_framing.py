@@ -140,6 +140,11 @@ def test_the_head_says_how_the_body_ends(head, method, kind):
 
 CHAT = b'data: {"choices":[],"usage":{"completion_tokens":7,"prompt_tokens":11}}\n\ndata: [DONE]\n\n'
 TIMINGS = b'{"content":"x","timings":{"cache_n":30,"prompt_n":2,"prompt_ms":1.5,"predicted_n":4,"predicted_ms":9}}'
+MESSAGE_START = (
+    b'data: {"type":"message_start","message":{"content":[],'
+    b'"usage":{"cache_read_input_tokens":30,"input_tokens":2,"output_tokens":0}}}\n\n'
+)
+WHOLE = MESSAGE_START + b" " * 600 + b'data: {"type":"message_delta","usage":{"output_tokens":9}}\n\n'
 QUOTED = rb'{"choices":[{"delta":{"content":"\"usage\":{\"prompt_tokens\":5}"}}]}'
 
 
@@ -149,6 +154,8 @@ QUOTED = rb'{"choices":[{"delta":{"content":"\"usage\":{\"prompt_tokens\":5}"}}]
         (b"", CHAT, 11, 7),
         (b'{"usage":{"prompt_tokens":3,"total_tokens":3},"data":[[0.1', b"0.2]]}", 3, None),
         (b"", b'{"type":"message_delta","usage":{"input_tokens":2,"output_tokens":9}}', 2, 9),
+        (MESSAGE_START, b'{"type":"message_delta","usage":{"output_tokens":9}}', 32, 9),
+        (WHOLE, WHOLE, 32, 9),
         (b"", TIMINGS, 32, 4),
         (b"", QUOTED, None, None),
         (b"", b"", None, None),

@@ -10,7 +10,10 @@ from dataclasses import replace
 import pytest
 from aiohttp import web
 
+from swapd.core.engine import RunId
+from swapd.core.events import EngineReady, LoadWished
 from swapd.core.settings import ClientKey, Window
+from swapd.web import router
 from swapd.web.surface import HOT
 from tests.processes import until
 from tests.web.raw import calling, plain, post, replies
@@ -115,6 +118,13 @@ async def test_a_pattern_of_an_alias_opens_the_alias_alone(front):
         assert answer.status == status
 
 
+@pytest.mark.parametrize(("models", "status"), [(("gpt-*",), 200), (("alpha",), 200), (("org/*",), 400)])
+async def test_the_only_ready_model_is_meant_by_whatever_name_is_for_the_client(front, models, status):
+    front.gate.hears(LoadWished("alpha"), EngineReady(RunId("alpha", 1), front.gate.endpoint))
+    allow(front, replace(LAPTOP, models=models))
+    assert (await front.client.get("/slots", headers=bearer("laptop-secret"))).status == status
+
+
 async def test_a_misspelt_name_is_no_way_to_learn_the_names_of_others(front):
     answer = await front.client.post(HOT[0], json={"model": "org/bet"}, headers=bearer("laptop-secret"))
     assert answer.status == 404
@@ -161,6 +171,23 @@ async def test_a_client_loads_and_unloads_what_is_for_it(front):
     assert [event.model for event in front.gate.posted] == ["alpha"]
 
 
+async def test_props_that_load_a_model_count_as_any_request_and_others_do_not(front):
+    allow(front, replace(LAPTOP, requests=Window(1, 60.0)))
+    for query, status in [("", 200), ("&autoload=false", 400), ("", 429)]:
+        answer = await front.client.get(f"/props?model=alpha{query}", headers=bearer("laptop-secret"))
+        assert answer.status == status
+    assert len(front.gate.asked) == 1
+
+
+async def test_who_follows_the_models_is_shown_no_more_once_its_key_is_taken_away(front, monkeypatch):
+    monkeypatch.setattr(router, "QUIET", 0.01)
+    async with front.client.get("/models/sse", headers=bearer("laptop-secret")) as answer:
+        assert await answer.content.readuntil(b"nothing new\n\n")
+        allow(front, PHONE)
+        async with asyncio.timeout(5):
+            await answer.content.read()
+
+
 async def test_alive_and_ready_need_no_key(front):
     assert {(await front.client.get(path)).status for path in ("/health", "/ready")} <= {200, 503}
 
@@ -201,3 +228,12 @@ async def test_a_client_with_enough_under_way_is_refused_one_more_until_one_ends
     go.set()
     assert (await first).status == 200
     assert (await ask()).status == 200
+
+
+async def test_a_foreign_web_page_cannot_load_or_unload_where_there_are_no_keys(front):
+    front.config.settings = replace(front.config.settings, clients=None)
+    for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        for verb in ("load", "unload"):
+            answer = await front.client.post(f"/models/{verb}", data=PLAIN, headers=headers)
+            assert (answer.status, (await answer.json())["error"]["code"]) == (403, "not_permitted")
+    assert front.gate.posted == []

@@ -95,7 +95,7 @@ async def test_one_model_is_found_under_every_spelling_of_its_name(hall, at, ask
     assert (answer.status, (await answer.json())["id"]) == (200, id)
 
 
-@pytest.mark.parametrize("asked", ["nope", "nope:latest", "x" * 500])
+@pytest.mark.parametrize("asked", ["nope", "nope:latest", "alpha:latest:latest", "x" * 500])
 async def test_an_unknown_model_is_a_404_in_openais_words(hall, asked):
     front = await hall(nobody)
     answer = await front.client.get(f"/v1/models/{asked}")
