@@ -2,7 +2,7 @@
 
 relay: what a proxy costs beside nginx. swap: from request to first byte, beside the bare engine. desk: a lease,
 and events a second of the scheduler. memory: RSS idle and with 500 streams, CPU when idle. start: seconds to
-listening. reload: what running streams notice of one.
+listening. reload: what running streams notice of one. leaving: until an engine sees that its client has left.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], Found]] = {
     "memory": _memory,
     "start": partial(_told, "tests.bench.start"),
     "reload": partial(_told, "tests.bench.reload"),
+    "leaving": partial(_told, "tests.bench.leaving"),
 }
 
 

@@ -1,12 +1,14 @@
-"""How long until a daemon listens, and what it weighs: ``python -m tests.bench.start [MODELS ...]``.
+"""How long until a daemon listens, its weight, what verbs import: ``python -m tests.bench.start [MODELS ...]``.
 
 Starts ``swapd serve`` five times for each number of models (default 100 and 1000), on loopback, and prints
-seconds from exec to the line that announces the address, and resident MiB half a second later.
+seconds from exec to the line that announces the address, and resident MiB half a second later. Then, of some
+verbs, the CPU time that importing them takes: that of a Python that does so, less that of one that does nothing.
 """
 
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -17,6 +19,8 @@ from pathlib import Path
 import psutil
 
 ROUNDS = 5
+IMPORTS = 11
+VERBS = ("load", "status", "logs", "explain", "reload", "check")
 
 
 def config(models: int) -> str:
@@ -41,6 +45,22 @@ def once(path: Path) -> tuple[float, float]:
     return seconds, weight
 
 
+def cpu(code: str) -> float:
+    """Milliseconds of a Python that runs it."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", code], check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return 1000 * (after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+
+
+def imports() -> str:
+    """The line about verbs, by interleaved rounds."""
+    codes = {"": "pass", **{verb: f"import swapd.cli.{verb}" for verb in VERBS}}
+    rounds = [{verb: cpu(code) for verb, code in codes.items()} for _ in range(IMPORTS)]
+    median = {verb: statistics.median(found[verb] for found in rounds) for verb in codes}
+    return ", ".join(f"{verb} {median[verb] - median['']:.0f} ms" for verb in VERBS)
+
+
 def main() -> None:
     """Print the table."""
     print(f"{os.cpu_count()} CPUs, Python {sys.version.split()[0]}; median of {ROUNDS} (worst)")
@@ -54,6 +74,7 @@ def main() -> None:
                 f"{models:5} models: {statistics.median(seconds):.3f} s ({max(seconds):.3f}) to listening, "
                 f"{statistics.median(weights):.1f} MiB ({max(weights):.1f}) resident"
             )
+    print(f"imports of verbs (bound 150 ms), medians of {IMPORTS}: {imports()}")
 
 
 if __name__ == "__main__":
