@@ -64,6 +64,11 @@ class Client:
         """By what it is told apart from others: its name in the config, or its address."""
         return self.who.name if self.who is not None else self.channel.peer
 
+    def tokens(self) -> int:
+        """What its request took, as far as the engine told."""
+        usage = self.lease.usage if self.lease is not None else None
+        return usage.tokens if usage is not None else 0
+
     def head_of(self, answer: Answer, notes: bytes) -> bytes:
         """How an engine's answer begins for it, with notes of our own; from now on it has begun."""
         if self._minor == 0:

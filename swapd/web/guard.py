@@ -59,7 +59,7 @@ class Guard:
         self._settings = settings
         self._catalog = catalog
         self._ring = _Ring(())
-        self.quotas = Quotas(time.monotonic)
+        self._quotas = Quotas(time.monotonic)
 
     def of(self, request: web.Request) -> ClientKey | None:
         """The same by what a request's headers offer."""
@@ -71,7 +71,7 @@ class Guard:
         if clients is None:
             return None
         if self._ring.clients is not clients:  # each reload makes them anew
-            self.quotas.forget(
+            self._quotas.forget(
                 {client.name for client in self._ring.clients} - {client.name for client in clients}
             )
             self._ring = _Ring(clients)
@@ -83,16 +83,16 @@ class Guard:
         return found
 
     @contextlib.contextmanager
-    def counted(self, client: ClientKey | None) -> Iterator[None]:
-        """A request of the client, within what it may ask for. Raises Problem (429)."""
+    def counted(self, client: ClientKey | None, tokens: Callable[[], int] = int) -> Iterator[None]:
+        """A request of the client, within what it may ask for, that takes ``tokens``. Raises Problem (429)."""
         if client is None:
             yield
             return
-        self.quotas.enter(client)
+        self._quotas.enter(client)
         try:
             yield
         finally:
-            self.quotas.leave(client)
+            self._quotas.leave(client, tokens())
 
     def check(self, client: ClientKey | None, name: str) -> None:
         """Whether the client may use the model that it asks for by ``name``. Raises Problem (403, 404).

@@ -58,7 +58,7 @@ class Inference:
         name = asked.name_of(found, {}, self._config.catalog)
         self._guard.check(client.who, name)
         out = Request("POST", request.target, request.lines, *sent)
-        serve = self._serve if client.who is None else self._answer
+        serve = self._serve if client.who is None else self._answer  # hot, where nobody counts
         await serve(client, name, await self._edit(name, out), bool(found.stream))
 
     async def by_body(self, request: web.Request) -> web.StreamResponse:
@@ -130,16 +130,9 @@ class Inference:
         return out._replace(body=await off_loop(asked.edited, out.body, edits, service.upstream_model))
 
     async def _answer(self, client: Client, name: str, out: Request, streams: bool) -> None:
-        """Within what the client may ask for, which is all where the config has no clients."""
-        if client.who is None:
+        """Within what the client may ask for."""
+        with self._guard.counted(client.who, client.tokens):
             await self._serve(client, name, out, streams)
-            return
-        self._guard.quotas.enter(client.who)
-        try:
-            await self._serve(client, name, out, streams)
-        finally:
-            usage = client.lease.usage if client.lease is not None else None
-            self._guard.quotas.leave(client.who, usage.tokens if usage is not None else 0)
 
     async def _serve(self, client: Client, name: str, out: Request, streams: bool) -> None:
         """Hold an engine and relay; again, after a pause, if the engine breaks before its first byte."""

@@ -27,7 +27,7 @@ KEPT = 8192
 class Lost(Exception):
     """The connection ended before the answer did. ``unheard``: before its first byte.
 
-    ``stale``: and at once, on a wire that had rested; the engine had closed it, and never saw the request.
+    ``stale``: and at once. If the wire had rested, the engine had closed it and never saw the request.
     """
 
     def __init__(self, why: str, *, unheard: bool, stale: bool) -> None:
@@ -80,7 +80,6 @@ class Wire(asyncio.Protocol):
         self._ended = False  # the engine closed in good order
         self._unheard = True
         self._asked = 0.0
-        self._reused = False
         self.resting = False
 
     @property
@@ -114,8 +113,8 @@ class Wire(asyncio.Protocol):
         self._alarm.cancel()
         self._keeper(self)
         at_once = self._loop.time() - self._asked < STALE
-        stale = self._unheard and self._reused and at_once
-        self._fail(Lost(str(exc or "it closed the connection"), unheard=self._unheard, stale=stale))
+        why = str(exc or "it closed the connection")
+        self._fail(Lost(why, unheard=self._unheard, stale=self._unheard and at_once))
 
     async def ask(self, request: bytes, bound: float | None) -> Status:
         """Send a request, head and body; return when the head of its answer has come, within ``bound`` seconds.
@@ -181,7 +180,7 @@ class Wire(asyncio.Protocol):
 
     def rest(self, seconds: float) -> None:
         """Lie in the pool, for so long."""
-        self._reused = self.resting = True
+        self.resting = True
         self._alarm.set(seconds)
 
     def abort(self) -> None:
