@@ -19,11 +19,12 @@ from swapd.web.events import Feed
 from swapd.web.express import Express
 from swapd.web.gate import Clock, Config, Engines, Gate
 from swapd.web.guard import Guard
+from swapd.web.inference import Inference
 from swapd.web.lane import KEEP_ALIVE, Lane
 from swapd.web.learned import Learned
 from swapd.web.limits import BODY_LIMIT, TurnedAway
 from swapd.web.models import Models
-from swapd.web.openai import Inference
+from swapd.web.openai import OpenAI
 from swapd.web.router import Router
 from swapd.web.upstream import Upstream
 
@@ -34,7 +35,7 @@ GOODBYE = 2.0
 UNTAKEN = 900.0
 """Seconds for which a client may take nothing of what it was sent, closed or not: so long does Linux wait for one
 that does not answer at all."""
-INFERENCE: web.AppKey[Inference] = web.AppKey("inference")
+OPENAI: web.AppKey[OpenAI] = web.AppKey("openai")
 
 
 def create_app(
@@ -48,10 +49,11 @@ def create_app(
     app = web.Application(middlewares=[_word_errors], client_max_size=0)
     app[BODY_LIMIT] = lambda: config.settings.limits.body
     guard = Guard(lambda: config.settings, lambda: config.catalog)
-    app[INFERENCE] = Inference(gate, config, engines, upstream, guard)
+    inference = Inference(gate, config, engines, upstream, guard)
+    app[OPENAI] = OpenAI(inference)
     learned = Learned(upstream)
     for room in (
-        app[INFERENCE],
+        app[OPENAI],
         Router(gate, config, upstream, learned, heard.moves, guard),
         Models(gate, config, learned, guard),
         Admin(gate, config, engines, clock, heard),
@@ -93,7 +95,7 @@ class FrontDoor:
 
     def __init__(self, app: web.Application, config: Config, most: int) -> None:
         """``most``: connections that the process can hold, whatever the config says."""
-        self._inference = app[INFERENCE]
+        self._openai = app[OPENAI]
         self._config = config
         self._most = most
         self._runner = web.AppRunner(
@@ -153,7 +155,7 @@ class FrontDoor:
     async def answer(self, client: Client, request: Express) -> None:
         """A request of the express lane."""
         try:
-            await self._inference.by_express(client, request)
+            await self._openai.by_express(client, request)
         except Problem as problem:
             client.refuse(problem)
         except Exception:

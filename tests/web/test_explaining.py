@@ -21,8 +21,8 @@ from swapd.core.events import (
 )
 from swapd.core.need import Gauge, Need, Reading, Source, Way
 from swapd.core.refusal import Reason, Refusal
-from swapd.web.openai import Inference
 from swapd.web.surface import HOT
+from swapd.web.turns import Turns
 
 GIB = 1 << 30
 HERE = Endpoint("127.0.0.1", 1)
@@ -153,13 +153,13 @@ async def test_an_answer_says_what_its_request_waited_for_last(
     front.gate.now = 4.0
     front.gate.hears(EngineReady(RunId("alpha", 1), HERE))
     front.gate.now += since_ready
-    told = Inference._reason
+    told = Turns._reason
 
     def noted(self, lease):
         lease.queued, lease.loaded = queued, loaded
         return told(self, lease)
 
-    monkeypatch.setattr(Inference, "_reason", noted)
+    monkeypatch.setattr(Turns, "_reason", noted)
     answer = await front.client.post(HOT[0], json={"model": "alpha"})
     assert answer.headers.get("X-Swapd-Reason") == reason
 
