@@ -8,12 +8,14 @@ from typing import Protocol
 from swapd.core.settings import ClientKey
 from swapd.web import errors, framing, heads
 from swapd.web.errors import Dialect, Problem
-from swapd.web.framing import Chunked, Counted, Enchunked
+from swapd.web.framing import LAST_CHUNK, Chunked, Counted, Enchunked, Framing
 from swapd.web.gate import Lease
 from swapd.web.headers import JSON, client_lines, own_lines
+from swapd.web.rechunked import Rechunked, chunk
 from swapd.web.upstream import Answer
 from swapd.web.wire import Sink
 
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _CONNECTION = {
     (0, False): b"",
     (0, True): b"Connection: keep-alive\r\n",
@@ -70,31 +72,76 @@ class Client:
         return usage.tokens if usage is not None else 0
 
     def head_of(self, answer: Answer, notes: bytes) -> bytes:
-        """How an engine's answer begins for it, with notes of our own; from now on it has begun."""
+        """How an engine's answer begins for it, with notes of our own; from now on it has begun.
+
+        Nothing, where comments have begun it already: only a stream of events may follow those.
+        """
+        if self.begun:
+            answer.body = self._reframed(framing.plain(answer.body))
+            return LAST_CHUNK if answer.body.over and self._minor else b""
         if self._minor == 0:
             answer.body = framing.plain(answer.body)
         head = answer.head
         framed = self._framed(answer)
         return self._head(b"%d %s" % (head.code, head.reason), client_lines(head), notes, framed)
 
+    def stream_of(self, body: Framing, kind: bytes, notes: bytes) -> tuple[Framing, bytes]:
+        """``body``, a stream of our own making, in a framing for it; and how that begins. It has begun now."""
+        head = b"" if self.begun else self._opening(kind, notes)
+        return self._reframed(body), head
+
+    def comment(self, words: bytes) -> None:
+        """Show an SSE client that it is not forgotten; the first comment begins its answer."""
+        head = b"" if self.begun else self._opening(b"text/event-stream")
+        self.channel.write(head)
+        self.more(b": %s\n\n" % words)
+
+    def switched(self, answer: Answer, notes: bytes) -> bytes:
+        """The same for an engine that has switched protocols: then no request of the client's can follow."""
+        head = answer.head
+        upgrade = heads.lines([(b"Connection", b"Upgrade"), *((b"Upgrade", to) for to in head.values(b"upgrade"))])
+        self.keep = True  # nothing else is to be said of the connection
+        start = self._head(b"%d %s" % (head.code, head.reason), client_lines(head), notes, upgrade)
+        self.keep = False
+        return start
+
     def refuse(self, problem: Problem) -> None:
         """Send the whole of an answer that says no."""
-        body = self._dialect(problem)
         more = heads.lines((name.encode(), value.encode()) for name, value in problem.headers.items())
-        status = HTTPStatus(problem.form.status)
-        start = f"{status.value} {status.phrase}".encode()
-        self.channel.write(self._head(start, JSON, more, _counted(len(body))) + body)
+        self.whole(problem.form.status, self._dialect(problem), more)
+
+    def whole(self, code: int, body: bytes, notes: bytes = b"") -> None:
+        """Send the whole of an answer in JSON: as an event that ends the stream, where comments have begun one."""
+        if self.begun:
+            event = errors.as_event(body, self._dialect)
+            self.channel.write(chunk(event) + LAST_CHUNK if self._minor else event)
+        else:
+            start = f"{code} {_PHRASES.get(code, '')}".encode()
+            self.channel.write(self._head(start, JSON, notes, _counted(len(body))) + body)
+
+    def more(self, words: bytes) -> None:
+        """Send a piece of a stream of our own making."""
+        self.channel.write(chunk(words) if self._minor else words)
 
     def cut(self, answer: Answer, problem: Problem) -> None:
         """The answer broke off. An SSE client is told by an event, any other by a broken connection."""
         ending = None
-        if _is_sse(answer):
+        if answer.is_events:
             # The blank lines first: whatever half an event is out, ours begins on a line of its own.
             ending = answer.body.ended_with(b"\n\n" + errors.sse_event(problem, self._dialect))
         if ending is None:
             self.channel.reset()
         else:
             self.channel.write(ending)
+
+    def _opening(self, kind: bytes, notes: bytes = b"") -> bytes:
+        """The head of a stream of our own making, whose end its framing tells, or that of the connection."""
+        lines = b"Content-Type: %s\r\nCache-Control: no-cache\r\nX-Accel-Buffering: no\r\n" % kind
+        self.keep = self.keep and self._minor > 0
+        return self._head(b"200 OK", lines, notes, b"Transfer-Encoding: chunked\r\n" if self._minor else b"")
+
+    def _reframed(self, body: Framing) -> Framing:
+        return Rechunked(body) if self._minor else body
 
     def _framed(self, answer: Answer) -> bytes:
         """The header that says where the body ends; where none can, the connection's end does."""
@@ -121,10 +168,3 @@ class Client:
 
 def _counted(length: int) -> bytes:
     return b"Content-Length: %d\r\n" % length
-
-
-def _is_sse(answer: Answer) -> bool:
-    """Whether an event more can be read: it is a stream of events, and not a compressed one."""
-    kinds = answer.head.tokens(b"content-type")
-    events = bool(kinds) and kinds[0].partition(b";")[0].strip() == b"text/event-stream"
-    return events and not answer.head.values(b"content-encoding")

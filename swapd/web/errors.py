@@ -133,5 +133,10 @@ def respond(problem: Problem, dialect: Dialect = openai) -> web.Response:
 
 def sse_event(problem: Problem, dialect: Dialect = openai) -> bytes:
     """The same as an event inside a stream whose status 200 is long out."""
+    return as_event(dialect(problem), dialect)
+
+
+def as_event(body: bytes, dialect: Dialect) -> bytes:
+    """The body of an error, an engine's own as well, as such an event."""
     name = b"event: error\n" if dialect is anthropic else b""  # its clients go by the names of events
-    return name + b"data: " + dialect(problem) + b"\n\n"
+    return b"%s%s\n" % (name, b"".join(b"data: %s\n" % line for line in body.splitlines() or [b""]))

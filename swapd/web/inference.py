@@ -19,6 +19,8 @@ from swapd.web.gate import Config, Engines, Gate
 from swapd.web.guard import Guard
 from swapd.web.limits import off_loop
 from swapd.web.relay import relay
+from swapd.web.told import tell
+from swapd.web.translation import Translation
 from swapd.web.turns import Deliver, Turns
 from swapd.web.upstream import Request, Upstream
 
@@ -81,6 +83,11 @@ class Inference:
     def relayed(self, client: Client, out: Request, *, streams: bool) -> Deliver:
         """Deliver the engine's answer to ``out`` as it comes, to the byte."""
         return partial(relay, client, request=out, upstream=self.upstream, streams=streams)
+
+    def told(self, client: Client, out: Request, translation: Translation) -> Deliver:
+        """Deliver it in the words of the translation, which made ``out``."""
+        pour = partial(tell, translation)
+        return partial(relay, client, request=out, upstream=self.upstream, streams=translation.streams, pour=pour)
 
     def _only_ready(self, who: ClientKey | None) -> str | None:
         """Of the models that are for the client, by a name that is."""

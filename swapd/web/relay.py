@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
+from typing import NamedTuple
 
 from swapd.core.engine import RunId
 from swapd.core.events import Usage
 from swapd.core.refusal import Exit, Reason, Refusal
-from swapd.web import errors, usage
+from swapd.web import errors, framing, usage
 from swapd.web.client import Client
 from swapd.web.gate import Lease
 from swapd.web.heads import ALIKE, Malformed
-from swapd.web.upstream import Answer, FirstByteLate, Request, Upstream
+from swapd.web.page import LONGEST, Page
+from swapd.web.translated import Unsayable
+from swapd.web.upstream import Answer, EngineBroke, FirstByteLate, Request, Upstream
 from swapd.web.wire import Lost, Silent
 
 SLOT_POLL = 2.5
@@ -26,8 +30,24 @@ SLOT_BOUND = 60.0
 """Seconds after which a slot is taken to be free all the same."""
 
 
-async def relay(client: Client, lease: Lease, request: Request, upstream: Upstream, *, streams: bool) -> None:
-    """Send the request to the lease's engine and its answer to the client.
+Pour = Callable[["Passing"], Awaitable[None]]
+"""Gives an answer to its client, in some form. Raises Lost, Silent, TimeoutError and Malformed."""
+
+
+class Passing(NamedTuple):
+    """An answer on its way: ``until`` is the moment of the loop at which it must be over."""
+
+    client: Client
+    lease: Lease
+    answer: Answer
+    until: float | None
+    notes: bytes
+
+
+async def relay(
+    client: Client, lease: Lease, request: Request, upstream: Upstream, *, streams: bool, pour: Pour | None = None
+) -> None:
+    """Send the request to the lease's engine and its answer to the client: as it comes, or as ``pour`` does.
 
     ``streams``: whether a stream is asked for; only those are surely cancelled when their client leaves.
     Raises EngineBroke and FirstByteLate before the first byte; after it, nothing: a cut answer is cut for
@@ -35,10 +55,15 @@ async def relay(client: Client, lease: Lease, request: Request, upstream: Upstre
     """
     begun = asyncio.get_running_loop().time()
     try:
-        answer = await upstream.ask(lease.run, request, lease.spec.terms.service.timeouts)
+        bounds = lease.spec.terms.service.timeouts
+        answer = await upstream.ask(lease.run, request, bounds)
         try:
             lease.usage = Usage(asyncio.get_running_loop().time() - begun)
-            await _pour(client, lease, answer, begun, notes_on(lease, request.repaired))
+            until = begun + bounds.total if bounds.total is not None else None
+            passing = Passing(client, lease, answer, until, notes_on(lease, request.repaired))
+            await _poured(passing, pour or as_it_comes)
+        except EngineBroke:
+            raise  # nothing has reached the client
         except BaseException:
             client.channel.reset()  # whatever it is, the client must not make a proper end of it
             raise
@@ -50,22 +75,49 @@ async def relay(client: Client, lease: Lease, request: Request, upstream: Upstre
         raise
 
 
-async def _pour(client: Client, lease: Lease, answer: Answer, begun: float, notes: bytes) -> None:
-    bounds = lease.spec.terms.service.timeouts
-    until = begun + bounds.total if bounds.total is not None else None
+async def as_it_comes(passing: Passing) -> None:
+    """To the byte. After comments only a stream of events can follow; anything else becomes one event."""
+    client, lease, answer, until, notes = passing
+    if client.begun and not (answer.is_events and answer.head.code == 200):
+        page = await whole(passing)
+        client.whole(answer.head.code, page)
+        return
+    head = client.head_of(answer, notes)
+    ends = await answer.pour(head, client.channel, lease.spec.terms.service.timeouts.idle, until)
+    lease.usage = usage.read(*ends, lease.usage.first_byte if lease.usage else None)
+
+
+async def whole(passing: Passing, most: int = LONGEST) -> bytes:
+    """The body of an answer, up to ``most`` bytes. Raises EngineBroke if it breaks off or is longer."""
+    answer, page = passing.answer, Page(most)
+    answer.body = framing.plain(answer.body)
     try:
-        ends = await answer.pour(client.head_of(answer, notes), client.channel, bounds.idle, until)
+        await answer.pour(b"", page, passing.lease.spec.terms.service.timeouts.idle, passing.until)
+    except (Lost, Silent, Malformed, TimeoutError) as error:
+        raise EngineBroke(str(error) or "it fell silent", unheard=False) from error
+    if page.cut:
+        raise EngineBroke(f"its answer has more than {most} bytes", unheard=False)
+    return bytes(page.text)
+
+
+async def _poured(passing: Passing, pour: Pour) -> None:
+    """Let ``pour`` do it; a cut answer is cut for the client, or ended by an event that says why."""
+    client, lease, answer, _, _ = passing
+    bounds = lease.spec.terms.service.timeouts
+    try:
+        await pour(passing)
+        return
     except Silent:
         why = f"no byte from the engine for {bounds.idle:g} s (timeouts.idle)"
     except TimeoutError:
         why = f"it took longer than {bounds.total:g} s (timeouts.total)"
     except Lost as lost:
         why = str(lost)
+    except Unsayable as error:
+        why = str(error)
+        client.more(error.told)
     except Malformed:
         client.channel.reset()  # where in its chunks the client is, nobody knows
-        return
-    else:
-        lease.usage = usage.read(*ends, lease.usage.first_byte if lease.usage else None)
         return
     client.cut(answer, errors.of_refusal(broken_off(lease, why)))
 

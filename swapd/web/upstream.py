@@ -22,7 +22,7 @@ from swapd.web import framing
 from swapd.web.framing import Framing
 from swapd.web.heads import ALIKE, Malformed, Status
 from swapd.web.page import Page
-from swapd.web.wire import Lost, Silent, Sink, Wire
+from swapd.web.wire import Lost, Silent, Sink, Source, Wire
 
 REST = 2.5
 """Seconds a connection rests in the pool at most."""
@@ -49,7 +49,8 @@ class FirstByteLate(Exception):
 class Request(NamedTuple):
     """What an engine is sent. ``target``: raw path and query; ``lines``: headers but Host and Content-Length.
 
-    ``repaired``: places of the body that are not as the client sent them.
+    ``repaired``: places of the body that are not as the client sent them. ``upgrade``: the engine is asked to
+    switch protocols.
     """
 
     method: str
@@ -57,6 +58,7 @@ class Request(NamedTuple):
     lines: bytes
     body: bytes | None
     repaired: int = 0
+    upgrade: bool = False
 
 
 class Line:
@@ -149,7 +151,7 @@ class Line:
             self._resting.remove(wire)
 
     def _written(self, request: Request) -> bytes:
-        method, target, lines, body, _ = request
+        method, target, lines, body = request[:4]
         start = f"{method} {target} HTTP/1.1\r\n".encode() + self._host
         if body is None:
             return b"%s%s\r\n" % (start, lines)
@@ -165,6 +167,13 @@ class Answer:
     _wire: Wire
     _line: Line
 
+    @property
+    def is_events(self) -> bool:
+        """Whether it is a stream of events in which one more can be read; in a compressed one it cannot."""
+        kinds = self.head.tokens(b"content-type")
+        events = bool(kinds) and kinds[0].partition(b";")[0].strip() == b"text/event-stream"
+        return events and not self.head.values(b"content-encoding")
+
     async def pour(
         self, head: bytes, sink: Sink, idle: float | None, until: float | None = None
     ) -> tuple[bytes, bytes]:
@@ -176,6 +185,10 @@ class Answer:
             return await self._wire.pour(head, self.body, sink, idle)
         async with asyncio.timeout_at(until):
             return await self._wire.pour(head, self.body, sink, idle)
+
+    def feed(self, data: bytes, feeder: Source) -> None:
+        """To an engine that has switched protocols. ``feeder`` is told when to pause."""
+        self._wire.feed(data, feeder)
 
     def release(self) -> None:
         """Keep the wire for the next request if the body was read to its end, else close it."""
@@ -219,7 +232,7 @@ class Upstream:
             line.relaying -= 1
             raise
         try:
-            return Answer(head, framing.of_answer(head, request.method), wire, line)
+            return Answer(head, framing.of_answer(head, request.method, upgrade=request.upgrade), wire, line)
         except Malformed as error:
             line.relaying -= 1
             wire.abort()
