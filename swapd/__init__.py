@@ -11,7 +11,8 @@ The floor plan::
 
     web/        front hall    HTTP in, HTTP out. Asks the desk for a lease, relays bytes, words the errors
     dispatch.py the desk      post(event) -> perform(commands), lease(model), one timer
-    core/       the study     pure: Scheduler.handle(event, now) -> commands. No clock, no I/O, no asyncio
+    core/       the study     pure: Scheduler.handle(event, now) -> commands. No clock, no I/O, no asyncio; and
+                              the table of engine kinds, which config, engines and web read alike
     engines/    engine room   processes, probes, ports and sockets, logs: what starts, signals or watches them
     machine/    meters        what the machine has, what a model will take, what it took: scales and ledger
     lab/        the lab       the same study under a virtual clock: traces, rival policies, bounds, advice

@@ -11,7 +11,8 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import IO
+from functools import lru_cache
+from typing import IO, Any, Protocol
 
 import msgspec
 
@@ -23,6 +24,7 @@ from swapd.core.told import Story
 
 log = logging.getLogger("swapd")
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
+_STAMP = "%Y-%m-%d %H:%M:%S"
 _SYSLOG = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
 
 
@@ -64,7 +66,7 @@ def _formatter(style: str, environ: Mapping[str, str], stream: IO[str]) -> loggi
         return _Json()
     if style == "auto" and _is_journal(environ, stream):
         return _Journald()
-    return _Plain("%(asctime)s %(levelname)-7s %(message)s", datefmt="%Y-%m-%d %H:%M:%S")
+    return _Plain("%(asctime)s %(levelname)-7s %(message)s", datefmt=_STAMP)
 
 
 def _is_journal(environ: Mapping[str, str], stream: IO[str]) -> bool:
@@ -76,25 +78,62 @@ def _is_journal(environ: Mapping[str, str], stream: IO[str]) -> bool:
     return environ.get("JOURNAL_STREAM") == f"{info.st_dev}:{info.st_ino}"
 
 
+class Row(Protocol):
+    """A line of the access log. What it holds can be printed."""
+
+    def fields(self) -> dict[str, Any]:
+        """Names, numbers and texts, flat."""
+
+    def __str__(self) -> str:
+        """The same as a line for people."""
+
+
+def _rows(record: logging.LogRecord) -> Sequence[tuple[float, Row]]:
+    """Those that a record of the access log brings, each with the seconds since; nothing of any other record."""
+    rows: Sequence[tuple[float, Row]] = getattr(record, "rows", ())
+    return rows
+
+
 class _Plain(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
+        if rows := _rows(record):
+            return "\n".join([self._row(record.created - age, str(row)) for age, row in rows])
         return printable(super().format(record))
+
+    def _row(self, at: float, text: str) -> str:
+        return f"{_local(int(at))} INFO    {text}"
 
 
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        line = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "message": printable(record.getMessage()),
-        }
+        if rows := _rows(record):
+            return b"\n".join([_json(record, record.created - age, row.fields()) for age, row in rows]).decode()
+        line = {"message": printable(record.getMessage())}
         if record.exc_info:
             line["error"] = printable(self.formatException(record.exc_info))
-        return msgspec.json.encode(line).decode()
+        return _json(record, record.created, line).decode()
+
+
+def _json(record: logging.LogRecord, at: float, line: dict[str, Any]) -> bytes:
+    stamp = f"{_utc(int(at))}.{int(at % 1 * 1000):03}+00:00"
+    return msgspec.json.encode({"time": stamp, "level": record.levelname.lower(), **line})
+
+
+@lru_cache(maxsize=4)
+def _utc(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+
+
+@lru_cache(maxsize=4)
+def _local(second: int) -> str:
+    return time.strftime(_STAMP, time.localtime(second))
 
 
 class _Journald(_Plain):
     """``<6>text``: journald reads the priority off and stamps the time itself; each line needs the mark."""
+
+    def _row(self, at: float, text: str) -> str:
+        return text
 
     def format(self, record: logging.LogRecord) -> str:
         mark = f"<{_SYSLOG.get(record.levelname, 6)}>"

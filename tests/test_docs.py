@@ -14,6 +14,7 @@ import pytest
 from swapd.config import load, shapes
 from swapd.config.schema import Config, Model
 from swapd.core.diagram import mermaid
+from swapd.core.kinds import ABILITIES, KINDS
 from swapd.web import errors
 from swapd.web.app import create_app
 from swapd.web.upstream import Upstream
@@ -68,6 +69,20 @@ def test_the_readme_knows_the_defaults(key, default):
     assert f"| `{key}` | `{default}` |" in README
 
 
+def test_every_kind_of_engine_is_in_the_readme_as_the_code_has_it():
+    table = README.split("| kind | health | can | stop_grace |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
+    told = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+    assert told == [
+        [
+            f"`{kind.name}`",
+            f"`{kind.health}`",
+            ", ".join(f"`{ability}`" for ability in ABILITIES if ability in kind.can),
+            f"{kind.grace:g}s",
+        ]
+        for kind in KINDS.values()
+    ]
+
+
 def test_every_verb_is_in_the_readme():
     from swapd.cli import main
 
@@ -85,7 +100,7 @@ def test_every_package_has_its_reason():
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda p: p.name)
 def test_every_example_config_loads(path):
-    loaded = load(path, {"SWAPD_ADMIN_KEY": "k", "PATH": "/usr/bin"})
+    loaded = load(path, {"SWAPD_ADMIN_KEY": "k", "SWAPD_PAID_KEY": "k", "PATH": "/usr/bin"})
     assert [str(problem) for problem in loaded.problems] == []
 
 

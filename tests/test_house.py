@@ -15,6 +15,7 @@ PORCH = {"cli", "daemon", "reload", "__main__"}
 """These may wire rooms together."""
 HOMES = {
     "aiohttp": {"web", "engines", "cli"},
+    "python_multipart": {"web"},
     "yaml": {"config"},
     "watchfiles": {"config"},
     "psutil": {"engines", "machine"},

@@ -2,7 +2,8 @@
 
 - chat: says " MARKER 1 2 3 ... COUNT", see ``swapd.cli.tiny_model``;
 - embed: mean of the text's word pieces, so texts with the same words lie close;
-- rerank: scores a document by the share of words that it has in common with the query.
+- rerank: scores a document by the share of words that it has in common with the query;
+- caller: thinks, speaks and calls a tool twice, whatever it is asked.
 
 ``python -m tests.tiny_gguf DIR`` writes the whole set.
 """
@@ -25,6 +26,39 @@ CONTEXT = 512
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
+CALLER_SAYS = """<think>
+hm
+</think>
+
+Let me.
+<tool_call>
+{"name": "look", "arguments": {"at": 1}}
+</tool_call>
+<tool_call>
+{"name": "look", "arguments": {}}
+</tool_call>"""
+CALLER_TEMPLATE = """\
+{%- if tools %}<|im_start|>system
+{% for tool in tools %}{{ tool | tojson }}
+{% endfor %}<|im_end|>
+{% endif %}
+{%- for m in messages %}<|im_start|>{{ m.role }}
+{% if m.reasoning_content %}<think>
+{{ m.reasoning_content }}
+</think>
+
+{% endif %}{{ m.content or '' }}
+{%- for call in m.tool_calls or [] %}
+<tool_call>
+{"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}}
+</tool_call>
+{%- endfor %}<|im_end|>
+{% endfor %}
+{%- if add_generation_prompt %}<|im_start|>assistant
+{% endif %}"""
+"""What llama-server learns from it: how this model thinks, and how it calls tools."""
+
+
 def write_set(folder: Path) -> Path:
     """alpha, beta, gamma (chat), embed and rerank, each as NAME.gguf. Returns the folder."""
     for seed, marker in enumerate(CHATS):
@@ -32,6 +66,14 @@ def write_set(folder: Path) -> Path:
     write_embed(folder / "embed.gguf")
     write_rerank(folder / "rerank.gguf")
     return folder
+
+
+def write_caller(folder: Path) -> tuple[Path, list[str]]:
+    """Write a model that says what CALLER_SAYS is. Returns its path and the further flags of its engine."""
+    path, template = folder / "caller.gguf", folder / "caller.jinja"
+    write_chat(path, CALLER_SAYS, count=0)
+    template.write_text(CALLER_TEMPLATE)
+    return path, ["--jinja", "--chat-template-file", str(template)]
 
 
 def write_embed(path: Path, dim: int = 64) -> None:

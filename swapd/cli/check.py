@@ -91,6 +91,7 @@ def _show_model(console: Console, model: dict[str, Any]) -> None:
     stays = "pinned" if model["pinned"] else age(model["ttl"]) if model["ttl"] is not None else "never"
     facts = {
         "command": command,
+        "url": f"{model['url']} ({model['engine']})" if model["url"] else "",
         "aliases": ", ".join(model["aliases"]),
         "needs": ", ".join(f"{name} {quantity(amount)}" for name, amount in model["needs"].items()),
         "memory": model["memory"],

@@ -12,7 +12,10 @@ from swapd.engines.resolve import resolve, threads
 
 
 def describe(catalog: Catalog, state_dir: str, port: str) -> list[dict[str, Any]]:
-    """Each model as data; ``command`` is the argv with everything resolved, and ``port`` for the port."""
+    """Each model as data; ``command`` is the argv with everything resolved, and ``port`` for the port.
+
+    One that somebody else runs has a ``url`` instead, and no command.
+    """
     verdicts = weigh(catalog, state_dir)
     aliases: dict[str, list[str]] = {name: [] for name in catalog.models}
     for alias in catalog.aliases.values():
@@ -28,6 +31,8 @@ def _model(spec: Spec, aliases: list[str], values: dict[str, str], verdict: Verd
         "name": spec.name,
         "aliases": aliases,
         "command": list(resolve(spec.launch, values)),
+        "url": spec.launch.url or None,
+        "engine": spec.terms.service.kind,
         "needs": dict(spec.terms.cost),
         "memory": str(verdict),
         "cost": dict(verdict.cost),

@@ -15,6 +15,8 @@ from swapd.cli.words import age, age_of
 from swapd.core.need import RAM, Source, is_memory
 from swapd.core.placement import told
 
+LOOPBACK = "127.0.0.1"
+"""Where the engines listen that swapd starts."""
 COLUMNS = ("MODEL", "STATE", "PID", "PORT", "LEASES", "QUEUE", "SINCE", "IDLE", "MEMORY")
 NUMBERS = frozenset({"PID", "PORT", "LEASES", "QUEUE", "MEMORY"})
 COLOURS = {
@@ -74,8 +76,12 @@ def _row(model: dict[str, Any], now: datetime) -> tuple[Bit, ...]:
 
 
 def _port(endpoint: str) -> str:
-    """Where it answers, in a word: the whole path of a socket is in the JSON."""
-    return "unix" if endpoint.startswith(("/", "unix:")) else endpoint.rpartition(":")[2]
+    """Where it answers, in a word: the port here, or the other host. The whole of it is in the JSON."""
+    if endpoint.startswith(("/", "unix:")):
+        return "unix"
+    where = endpoint.partition("://")[2].partition("/")[0]
+    host, _, port = where.rpartition(":")
+    return port if host == LOOPBACK else where
 
 
 def _memory(model: dict[str, Any]) -> Bit:

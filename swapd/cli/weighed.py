@@ -9,13 +9,16 @@ from pathlib import Path
 from swapd.config import completed
 from swapd.core import placement
 from swapd.core.events import CatalogChanged, Weighed
-from swapd.core.need import RAM, Need, Source, is_memory
+from swapd.core.need import RAM, Need, Source, Way, is_memory
 from swapd.core.scheduler import Scheduler
 from swapd.core.spec import Catalog, Cost, Spec
 from swapd.engines.binaries import find_binary
 from swapd.machine.ledger import Ledger
 from swapd.machine.opening import opened
 from swapd.machine.weighing import Weighing
+
+NOTHING = Need((Way({}),), Source.OPERATOR)
+"""What an engine takes that somebody else runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class Verdict:
     """Whether memory decides what runs together."""
 
     def __str__(self) -> str:
+        if self.need is NOTHING:
+            return ""
         if self.need.broken:
             return f"no engine can load it: {self.need.detail}"
         if self.need.source is Source.UNKNOWN:
@@ -46,7 +51,7 @@ def weigh(catalog: Catalog, state_dir: str) -> dict[str, Verdict]:
     catalog = completed(catalog, meters.total)
     devices = [(name, amount) for name, amount in catalog.budget.items() if is_memory(name) and name != RAM]
     weighing = Weighing(Ledger.peek(Path(state_dir)), lambda: find_binary(os.environ))
-    needs = {name: weighing.weigh(spec, devices) for name, spec in catalog.models.items()}
+    needs = {n: NOTHING if spec.remote else weighing.weigh(spec, devices) for n, spec in catalog.models.items()}
     scheduler = Scheduler()
     scheduler.handle(CatalogChanged(catalog), 0.0)
     for name, need in needs.items():

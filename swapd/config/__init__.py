@@ -2,7 +2,7 @@
 
 The walk is visible, in ``load``: ``read`` (YAML with line numbers) -> ``expand`` (macros, environment) ->
 ``sources`` (what is included) -> ``drafts`` (each model's keys, by ``schema``) -> ``build`` (rules, names,
-budget) -> ``keys`` (whom to let in) -> ``checks`` (the machine). ``changes`` compares two
+abilities, budget) -> ``keys`` (whom to let in) -> ``checks`` (the machine). ``changes`` compares two
 catalogs, ``watch`` says when to read again.
 
 A second reading works out only what changed: ``pieces`` parses what has another text, ``past`` keeps the

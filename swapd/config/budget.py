@@ -46,7 +46,7 @@ class Budget:
         return right == name
 
     def cost(self, draft: Draft) -> Cost:
-        """What the model takes: its ``needs``, and one of ``engines`` where these are counted.
+        """What the model takes: its ``needs``, and one of ``engines`` where these are counted; nothing if remote.
 
         A counter of which it takes none is left out; memory of which it takes none is a word of the operator's.
         """
@@ -54,6 +54,8 @@ class Budget:
         for name in draft.keys.needs:
             assert isinstance(section, Map)
             self._check_need(name, section.entries[name].key.place, draft.path(f"needs.{name}"))
+        if draft.remote:
+            return {}  # it runs on somebody else's machine
         taken = {"engines": 1} if "engines" in self._known else {}
         return {name: amount for name, amount in (taken | draft.keys.needs).items() if amount or is_memory(name)}
 

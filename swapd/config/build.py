@@ -10,15 +10,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from swapd.config import llamacpp, schema
+from swapd.config import llamacpp, schema, waits
+from swapd.config.abilities import abilities
 from swapd.config.budget import Budget
 from swapd.config.drafts import Draft
 from swapd.config.names import aliases, check_default, edits
 from swapd.config.pace import paced
 from swapd.config.past import Answers
+from swapd.config.pools import pools
 from swapd.config.problems import Problems
 from swapd.config.rules import check
 from swapd.config.tree import Map
+from swapd.core.kinds import KINDS, LLAMA_CPP
 from swapd.core.spec import (
     Alias,
     Bounds,
@@ -32,10 +35,11 @@ from swapd.core.spec import (
     Spec,
     Stay,
     Terms,
-    Timeouts,
 )
 
-_RAW_CONCURRENCY = 4
+_RAW_CONCURRENCY, _REMOTE_CONCURRENCY = 4, 16
+_START, _REMOTE_START = 600.0, 30.0
+"""Seconds. A remote one is up, or soon: nobody loads it for us."""
 
 
 def build(
@@ -53,11 +57,12 @@ def build(
     for draft in paced(models):
         check(draft, problems, warnings)
         cost = budget.cost(draft)
-        made = past.ask(draft.name, (draft.keys, draft.raw, cost), partial(_made, draft, cost))
+        made = past.ask(draft.name, (draft.keys, draft.raw, draft.says_kind, cost), partial(_made, draft, cost))
         specs[draft.name], renamed[draft.name] = made.spec, made.aliases
     budget.check_fit(models, specs, warnings)
     known = aliases(models, renamed, problems)
-    check_default(top, config.default_model, [*specs, *known], problems)
+    groups = pools(top, config.pools, specs, known, problems)
+    check_default(top, config.default_model, [*specs, *known, *groups], problems)
     rules = config.scheduling
     return Catalog(
         models=specs,
@@ -67,6 +72,7 @@ def build(
         default_model=config.default_model,
         measured=budget.measured,
         reserve=budget.reserve,
+        pools=groups,
     )
 
 
@@ -85,37 +91,62 @@ def _made(draft: Draft, cost: Cost) -> Made:
 def spec(draft: Draft, cost: Cost) -> Spec:
     """One model: how it is launched, and on which terms."""
     made = launch(draft)
-    return Spec(draft.name, made, _terms(draft.keys, made.argv, cost))
+    return Spec(draft.name, made, _terms(draft, made.argv, cost))
 
 
 def launch(draft: Draft) -> Launch:
-    """All that makes the process."""
-    keys = draft.keys
-    argv = keys.command if draft.raw else llamacpp.argv(draft.name, keys.path or "", keys)
-    return Launch(argv=argv, env=tuple(sorted(keys.env.items())), cwd=keys.cwd, health=keys.health)
-
-
-def _terms(keys: schema.Model, argv: Sequence[str], cost: Cost) -> Terms:
-    slots = llamacpp.number_after(argv, llamacpp.PARALLEL)
-    ttl = None if keys.pinned else keys.ttl
-    return Terms(
-        cost=cost,
-        concurrency=keys.concurrency or slots or _RAW_CONCURRENCY,
-        priority=keys.priority,
-        stay=Stay(ttl=ttl, pinned=keys.pinned, preload=keys.preload or keys.pinned),
-        bounds=Bounds(start=keys.start_timeout, stop=keys.stop_grace, drain=keys.drain),
-        stop=keys.stop,
-        service=_service(keys, llamacpp.number_after(argv, llamacpp.CONTEXT)),
+    """All that makes the process, or leads to the one that somebody else made."""
+    keys, kind = draft.keys, KINDS[draft.keys.engine]
+    described = () if draft.remote else llamacpp.argv(draft.name, keys.path or "", keys)
+    return Launch(
+        argv=keys.command if draft.raw else described,
+        env=tuple(sorted(keys.env.items())),
+        cwd=keys.cwd,
+        health=keys.health or kind.health,
+        loading=kind.loading,
+        url=keys.url or "",
+        key="" if keys.api_key is None else kind.key + keys.api_key,
     )
 
 
-def _service(keys: schema.Model, context: int | None) -> Service:
-    limits, retry = keys.timeouts, keys.retry
+def _terms(draft: Draft, argv: Sequence[str], cost: Cost) -> Terms:
+    keys = draft.keys
+    slots = llamacpp.number_after(argv, llamacpp.PARALLEL)
+    stays = keys.pinned or draft.remote  # to let go of a remote one would free nothing
+    return Terms(
+        cost=cost,
+        concurrency=keys.concurrency or slots or (_REMOTE_CONCURRENCY if draft.remote else _RAW_CONCURRENCY),
+        priority=keys.priority,
+        stay=Stay(ttl=None if stays else keys.ttl, pinned=keys.pinned, preload=keys.preload or keys.pinned),
+        bounds=_bounds(draft),
+        stop=keys.stop,
+        service=_service(draft, argv),
+    )
+
+
+def _bounds(draft: Draft) -> Bounds:
+    keys, start, stop = draft.keys, draft.keys.start_timeout, draft.keys.stop_grace
+    usual = _REMOTE_START if draft.remote else _START
+    return Bounds(
+        start=usual if start is None else start,
+        stop=KINDS[keys.engine].grace if stop is None else stop,
+        drain=keys.drain,
+    )
+
+
+def _service(draft: Draft, argv: Sequence[str]) -> Service:
+    keys, retry = draft.keys, draft.keys.retry
+    context = llamacpp.number_after(argv, llamacpp.CONTEXT)
+    # Others than llama-server choose by the name in the body, and know no alias of ours.
+    chooses = draft.remote or keys.engine != LLAMA_CPP
     return Service(
-        upstream_model=keys.upstream_model,
+        upstream_model=keys.upstream_model or (draft.name if chooses else None),
         edits=edits(keys.request),
-        timeouts=Timeouts(limits.connect, limits.first_byte, limits.idle, limits.total),
+        timeouts=waits.timeouts(keys.timeouts),
+        routes=waits.routes(keys.timeouts),
         retry=Retry(retry.attempts, retry.backoff),
         listing=Listing(keys.unlisted, keys.description, context, keys.metadata),
         strict_json=keys.strict_json,
+        kind=keys.engine,
+        abilities=abilities(draft, argv),
     )

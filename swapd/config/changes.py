@@ -10,7 +10,7 @@ from swapd.core.settings import Settings
 from swapd.core.spec import Alias, Catalog, Cost
 
 _FIXED = ("listen", "state_dir", "trace")  # bound, or opened, once at start
-_OF_CATALOG = frozenset({"budget", "scheduling", "default_model"})
+_OF_CATALOG = frozenset({"budget", "scheduling", "default_model", "pools"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,10 @@ def _edited(old: Catalog, new: Catalog, old_settings: Settings, new_settings: Se
         "budget": _given(old) != _given(new),
         "scheduling": old.rules != new.rules,
         "default_model": old.default_model != new.default_model,
+        "pools": old.pools != new.pools,
         "admin": old_settings.admin_key != new_settings.admin_key,
+        "cors": old_settings.origins != new_settings.origins,
     }
-    plain = ("clients", "insecure", "limits", "log", *_FIXED)
+    plain = ("clients", "insecure", "hosts", "trusted_proxies", "limits", "log", *_FIXED)
     differ |= {key: getattr(old_settings, key) != getattr(new_settings, key) for key in plain}
     return {key for key, changed in differ.items() if changed}

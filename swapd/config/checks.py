@@ -49,6 +49,8 @@ def _count(models: Sequence[Draft]) -> str:
 
 
 def _program(draft: Draft) -> str | None:
+    if draft.remote:
+        return None
     if draft.raw:
         return draft.keys.command[0] if draft.keys.command else None
     return llamacpp.BINARY if draft.keys.binary == "auto" else draft.keys.binary

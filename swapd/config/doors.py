@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from swapd.config import schema
+from swapd.config.manners import ANY
 from swapd.config.problems import Place, Problems
 from swapd.config.sources import items
 from swapd.config.tree import Map
@@ -26,11 +27,24 @@ def settings(
     return Settings(
         listen=listen or (Address(),),
         insecure=config.insecure,
-        limits=Limits(body=config.limits.body, connections=config.limits.connections),
-        log=LogSettings(level=config.log.level, format=config.log.format),
+        origins=_origins(top, config, problems),
+        hosts=config.hosts,
+        trusted_proxies=config.trusted_proxies,
+        limits=Limits(config.limits.body, config.limits.upload, config.limits.connections),
+        keepalive_comments=config.keepalive_comments,
+        log=LogSettings(config.log.level, config.log.format, config.log.access),
         state_dir=config.state_dir or _usual_state_dir(environ, home),
         trace=config.trace,
     )
+
+
+def _origins(top: Map, config: schema.Config, problems: Problems) -> tuple[str, ...]:
+    origins, given = config.cors.origins, top.get("cors")
+    if ANY in origins and len(origins) > 1 and isinstance(given, Map):
+        problems.add(
+            given.place_of("origins"), "cors.origins", "'*' lets every page in: leave it alone or remove it"
+        )
+    return origins
 
 
 def _usual_state_dir(environ: Mapping[str, str], home: str) -> str:

@@ -9,7 +9,7 @@ from swapd.config import shapes
 from swapd.config.pace import paced
 from swapd.config.past import Past, content
 from swapd.config.problems import Place, Problems
-from swapd.config.schema import DESCRIBED, Defaults, Model
+from swapd.config.schema import DESCRIBED, OF_PROCESS, Defaults, Model
 from swapd.config.tree import Entry, Map, Node, Scalar, kind
 from swapd.config.walk import MODEL, Walk
 
@@ -36,6 +36,16 @@ class Draft:
     def raw(self) -> bool:
         """It is a command line, not described by ``path`` and the keys of a llama-server."""
         return "command" in self.tree.entries
+
+    @property
+    def says_kind(self) -> bool:
+        """The operator said what kind of engine it is."""
+        return "engine" in self.tree.entries
+
+    @property
+    def remote(self) -> bool:
+        """Somebody else runs its engine, at a ``url``."""
+        return "url" in self.tree.entries
 
     def path(self, key: str = "") -> str:
         """The key's path, for problems."""
@@ -96,14 +106,16 @@ def _mapping(name: str, given: Node, problems: Problems) -> Map | None:
     if isinstance(given, Map):
         return given
     if not (isinstance(given, Scalar) and given.broken):
-        message = f"must be a mapping with a 'path' or a 'command', not {kind(given)}"
+        message = f"must be a mapping with a 'path', a 'command' or a 'url', not {kind(given)}"
         problems.add(given.place, f"models.{name}", message)
     return None
 
 
 def _laid_over(below: Map, given: Map) -> Map:
-    """The model's keys win; ``env`` and ``needs`` merge; a command is spared the keys that describe."""
+    """The model's keys win; ``env`` and ``needs`` merge; what has no effect on such a model is left out."""
     spared = DESCRIBED if "command" in given.entries else frozenset()
+    if "url" in given.entries:
+        spared = OF_PROCESS
     entries = {name: entry for name, entry in below.entries.items() if name not in spared}
     entries |= given.entries
     for name in _MERGED:

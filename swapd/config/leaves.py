@@ -6,11 +6,13 @@ import shlex
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from swapd.config import memory, units
+from swapd.config import manners, memory, units
 from swapd.config.expand import LATER
 from swapd.config.shapes import FilePath, Later, Leaf, Many, Table
+from swapd.core.kinds import ABILITIES, KINDS
 from swapd.core.need import NAME
 from swapd.core.settings import Window
+from swapd.core.urls import endpoint_of
 
 ADDRESS = frozenset({"host", "port", "socket"})
 COMMAND = ADDRESS | {"threads", "binary", "device"}
@@ -53,12 +55,20 @@ def bound(text: str) -> float | None:
     return seconds
 
 
-def engine_kind(text: str) -> str:
-    """The engine kinds of the schema, of which one is built."""
-    kind = units.choice("llama.cpp", "vllm", "sglang", "tgi", "ollama", "localai", "lmstudio", "openai")(text)
-    if kind != "llama.cpp":
-        raise ValueError(f"'{kind}' is not supported yet: give 'command' and 'health', and leave 'engine' out")
-    return kind
+def server(text: str) -> str:
+    """The address of somebody else's server, in its one spelling. What may hide a secret is not shown."""
+    return str(endpoint_of(units.text(text)))
+
+
+def foreign_key(text: str) -> str:
+    """A key that another server gave out, as long as it goes into a header. It is never shown."""
+    if not text:
+        raise ValueError("is empty: give it a value or remove the key")
+    if len(text) > units.MOST_KEY:
+        raise ValueError(f"has {len(text)} characters, a header takes {units.MOST_KEY} at most")
+    if " " in text or not (text.isascii() and text.isprintable()):
+        raise ValueError("holds a blank, a control character or a letter beyond ASCII: give the bare key")
+    return text
 
 
 _NUMBER_OR_TEXT = {"type": ["number", "string"]}
@@ -118,8 +128,15 @@ Rate = Annotated[Window, Leaf(units.rate, _RATE | {"examples": ["120/min", "50k/
 Secret = Annotated[str, Leaf(units.secret, {"type": ["string", "number"]})]
 Credential = Annotated[str, Leaf(credential, {"type": "string", "pattern": "^[^/]+$"})]
 UrlPath = Annotated[str, Leaf(web_path, {"type": "string", "pattern": "^/"})]
-Kind = Annotated[str, Leaf(engine_kind, {"const": "llama.cpp"})]
+Kind = Annotated[str, _one_of(*KINDS)]
+Server = Annotated[str, Leaf(server, {"type": "string", "pattern": "^https?://[^@?#]+$"})]
+ForeignKey = Annotated[str, Leaf(foreign_key, {"type": ["string", "number"]})]
+Abilities = Annotated[tuple[str, ...], Many(_one_of(*ABILITIES), strict=True)]
+Origins = Annotated[tuple[str, ...], Many(Leaf(manners.origin, {"type": "string"}))]
+HostNames = Annotated[tuple[str, ...], Many(Leaf(manners.host, {"type": "string"}))]
+Proxies = Annotated[tuple[str, ...], Many(Leaf(manners.proxy, {"type": "string"}))]
 LogLevel = Annotated[str, _one_of("debug", "info", "warning", "error")]
 LogFormat = Annotated[str, _one_of("auto", "text", "json")]
 Listens = Annotated[str, _one_of("tcp", "unix")]
+Choose = Annotated[str, _one_of("warm", "first", "spread")]
 NotYet = Annotated[Any, Later()]

@@ -64,12 +64,17 @@ def repeated(args: Sequence[str]) -> Iterator[tuple[int, str, str]]:
             yield n, flag, OWNED[flag]
 
 
-def number_after(argv: Sequence[str], flags: Sequence[str]) -> int | None:
-    """The positive number that follows the last of ``flags`` in a command line, or is joined to it by ``=``."""
-    found = None
+def word_after(argv: Sequence[str], flags: Sequence[str]) -> str:
+    """The word that follows the last of ``flags`` in a command line, or is joined to it by ``=``; else empty."""
+    found = ""
     for n, word in enumerate(argv):
         flag, joined, value = word.partition("=")
         if flag in flags:
-            value = value if joined else "".join(argv[n + 1 : n + 2])
-            found = int(value) if value.isdecimal() and int(value) > 0 else None
+            found = value if joined else "".join(argv[n + 1 : n + 2])
     return found
+
+
+def number_after(argv: Sequence[str], flags: Sequence[str]) -> int | None:
+    """The same, where it is a positive number."""
+    value = word_after(argv, flags)
+    return int(value) if value.isdecimal() and int(value) > 0 else None

@@ -78,7 +78,7 @@ def _load(path: Path, environ: Mapping[str, str], find_binary: FindBinary | None
         clients=keys.of_clients(config.clients),
     )
     sources.files += key_files.looked_at
-    check_patterns(top, config.clients, [*catalog.models, *catalog.aliases], warnings)
+    check_patterns(top, config.clients, [*catalog.models, *catalog.aliases, *catalog.pools], warnings)
     check_machine(models, environ.get("PATH"), find_binary, warnings)
     return _loaded((catalog, admitted), sources, problems, warnings)
 

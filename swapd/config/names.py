@@ -41,9 +41,9 @@ def edits(keys: schema.Edits) -> Edits:
 
 
 def check_default(top: Map, name: str | None, known: Collection[str], problems: Problems) -> None:
-    """``default_model`` must be a model or an alias."""
+    """``default_model`` must be a model, an alias or a pool."""
     if name is not None and name not in known:
-        message = f"there is no model or alias '{name}'{did_you_mean(name, known)}"
+        message = f"there is no model, alias or pool '{name}'{did_you_mean(name, known)}"
         problems.add(top.place_of("default_model"), "default_model", message)
 
 
@@ -56,12 +56,13 @@ def _given(draft: Draft) -> Iterator[tuple[str, Place]]:
 
 
 def _check_names(draft: Draft, problems: Problems) -> None:
-    _check(draft.name, draft.named, draft.path(), problems)
+    check_name(draft.name, draft.named, draft.path(), problems)
     for name, place in _given(draft):
-        _check(name, place, draft.path(f"aliases.{name}"), problems)
+        check_name(name, place, draft.path(f"aliases.{name}"), problems)
 
 
-def _check(name: str, place: Place, key: str, problems: Problems) -> None:
+def check_name(name: str, place: Place, key: str, problems: Problems) -> None:
+    """Whether clients could write it, and logs show it."""
     if not name or "${" in name or " " in name or not name.isprintable():  # no other space is printable
         message = f"{name!r} cannot be a name: it is one word without spaces, control characters or '${{'"
         problems.add(place, key, message)

@@ -8,8 +8,9 @@ from difflib import get_close_matches
 from swapd.config import llamacpp
 from swapd.config.drafts import Draft
 from swapd.config.problems import Problems
-from swapd.config.schema import DESCRIBED, Model
+from swapd.config.schema import DESCRIBED, OF_PROCESS, Model
 from swapd.config.sources import items
+from swapd.core.kinds import LLAMA_CPP
 
 _ORIGINS = ("path", "command", "url", "hf")
 
@@ -23,11 +24,16 @@ def check(draft: Draft, problems: Problems, warnings: Problems) -> None:
 
 def _check(draft: Draft, problems: Problems) -> None:
     _has_one_origin(draft, problems)
+    _says_what_it_can(draft, problems)
+    if draft.remote:
+        _is_no_process(draft, problems)
+        return
     if draft.raw:
         _command_describes_itself(draft, problems)
         _command_takes_its_place(draft, problems)
         _binary_comes_first(draft, problems)
     else:
+        _path_is_for_llama_cpp(draft, problems)
         _auto_is_no_device_among_others(draft, problems)
         _place_is_the_one_chosen(draft, problems)
     _args_repeat_nothing(draft, problems)
@@ -37,11 +43,14 @@ def _check(draft: Draft, problems: Problems) -> None:
 def _has_one_origin(draft: Draft, problems: Problems) -> None:
     given = [key for key in _ORIGINS if key in draft.given.entries]
     if not given and not _misspelt_origin(draft):
-        message = "says neither 'path' (a GGUF file) nor 'command' (what starts its engine): give one"
+        message = (
+            "says neither 'path' (a GGUF file) nor 'command' (what starts its engine) nor 'url' (where it runs): "
+            "give one"
+        )
         problems.add(draft.named, draft.path(), message)
-    elif "path" in given and "command" in given:
-        message = "stands beside 'path': a model has one or the other, remove one"
-        problems.add(draft.place("command"), draft.path("command"), message)
+    for second in [key for key in given[1:] if key != "hf"]:
+        message = f"stands beside '{given[0]}': a model has one or the other, remove one"
+        problems.add(draft.place(second), draft.path(second), message)
 
 
 def _misspelt_origin(draft: Draft) -> bool:
@@ -49,6 +58,28 @@ def _misspelt_origin(draft: Draft) -> bool:
     return any(
         get_close_matches(key, _ORIGINS) for key in draft.given.entries if key not in Model.__struct_fields__
     )
+
+
+def _says_what_it_can(draft: Draft, problems: Problems) -> None:
+    if draft.keys.capabilities == ():
+        message = "names nothing: remove it, or name what may be asked"
+        problems.add(draft.place("capabilities"), draft.path("capabilities"), message)
+
+
+def _is_no_process(draft: Draft, problems: Problems) -> None:
+    for key, entry in draft.tree.entries.items():
+        if key in OF_PROCESS:
+            message = (
+                "has no effect beside 'url': swapd neither starts nor stops what somebody else runs; remove it"
+            )
+            problems.add(entry.key.place, draft.path(key), message)
+
+
+def _path_is_for_llama_cpp(draft: Draft, problems: Problems) -> None:
+    kind = draft.keys.engine
+    if "path" in draft.tree.entries and kind != LLAMA_CPP:
+        message = f"'{kind}' cannot be started from a 'path': give the 'command' that starts it, or its 'url'"
+        problems.add(draft.place("engine"), draft.path("engine"), message)
 
 
 def _command_describes_itself(draft: Draft, problems: Problems) -> None:

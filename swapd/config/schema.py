@@ -26,6 +26,31 @@ class Edits(Keys, frozen=True):
     strip: kinds.Names = ()
 
 
+class RouteTimeouts(Keys, frozen=True):
+    """The same for one kind of request; what is not said here is as it is for all."""
+
+    connect: kinds.Bound | msgspec.UnsetType | None = msgspec.UNSET
+    first_byte: kinds.Bound | msgspec.UnsetType | None = msgspec.UNSET
+    idle: kinds.Bound | msgspec.UnsetType | None = msgspec.UNSET
+    total: kinds.Bound | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class Routes(Keys, frozen=True):
+    """Kinds of requests."""
+
+    chat: RouteTimeouts = RouteTimeouts()
+    completions: RouteTimeouts = RouteTimeouts()
+    embeddings: RouteTimeouts = RouteTimeouts()
+    rerank: RouteTimeouts = RouteTimeouts()
+    responses: RouteTimeouts = RouteTimeouts()
+    messages: RouteTimeouts = RouteTimeouts()
+    moderations: RouteTimeouts = RouteTimeouts()
+    audio: RouteTimeouts = RouteTimeouts()
+    images: RouteTimeouts = RouteTimeouts()
+    tokenize: RouteTimeouts = RouteTimeouts()
+    native: RouteTimeouts = RouteTimeouts()
+
+
 class Timeouts(Keys, frozen=True):
     """How long the proxy waits for an engine."""
 
@@ -33,6 +58,7 @@ class Timeouts(Keys, frozen=True):
     first_byte: kinds.Bound | None = 300.0
     idle: kinds.Bound | None = 120.0
     total: kinds.Bound | None = None
+    routes: Routes = Routes()
 
 
 class Retry(Keys, frozen=True):
@@ -69,9 +95,9 @@ class Process(LlamaCpp, frozen=True):
     env: dict[str, kinds.Variable] = {}
     cwd: kinds.Path | None = None
     stop: kinds.StopCommand = ()
-    health: kinds.UrlPath = "/health"
-    start_timeout: kinds.Duration = 600.0
-    stop_grace: kinds.Duration = 10.0
+    health: kinds.UrlPath | None = None
+    start_timeout: kinds.Duration | None = None
+    stop_grace: kinds.Duration | None = None
     drain: kinds.Never | None = 30.0
     restart: kinds.NotYet = None
     nice: kinds.NotYet = None
@@ -101,7 +127,7 @@ class Proxying(Sharing, frozen=True):
     request: Edits = Edits()
     upstream_model: kinds.Text | None = None
     strict_json: kinds.Flag = False
-    api_key: kinds.NotYet = None
+    capabilities: kinds.Abilities | None = None
 
 
 class Defaults(Proxying, frozen=True):
@@ -116,8 +142,12 @@ class Model(Defaults, frozen=True):
     path: kinds.Path | None = None
     command: kinds.Command = ()
     hf: Annotated[Any, Later("download the file and give its 'path'")] = None
-    url: Annotated[Any, Later("give a 'command' that starts the engine, or remove the model")] = None
+    url: kinds.Server | None = None
+    api_key: kinds.ForeignKey | None = None
     aliases: Annotated[dict[str, Edits], Table(Section(Edits), names_only=True)] = {}
+
+    def __repr__(self) -> str:
+        return "Model(...)"  # it holds a key
 
 
 class Guarded(Keys, frozen=True):
@@ -157,6 +187,20 @@ class Log(Keys, frozen=True):
 
     level: kinds.LogLevel = "info"
     format: kinds.LogFormat = "auto"
+    access: kinds.Flag = True
+
+
+class Pool(Keys, frozen=True):
+    """A name behind which several models stand."""
+
+    models: kinds.Names = ()
+    choose: kinds.Choose = "warm"
+
+
+class Cors(Keys, frozen=True):
+    """Which web pages may ask."""
+
+    origins: kinds.Origins = ()
 
 
 class Scheduling(Keys, frozen=True):
@@ -172,7 +216,7 @@ class Limits(Keys, frozen=True):
     """Bounds of the front door."""
 
     body: kinds.Size = 100 << 20
-    upload: kinds.NotYet = None
+    upload: kinds.Size = 4 << 30
     connections: kinds.Positive = 2048
 
 
@@ -188,13 +232,13 @@ class Config(Keys, frozen=True):
     admin: Admin = Admin()
     insecure: kinds.Flag = False
     clients: dict[str, Client] = {}
-    cors: kinds.NotYet = None
-    hosts: kinds.NotYet = None
-    trusted_proxies: kinds.NotYet = None
+    cors: Cors = Cors()
+    hosts: kinds.HostNames = ()
+    trusted_proxies: kinds.Proxies = ()
     tls: Annotated[Any, Later("remove it, and put a TLS proxy in front")] = None
-    keepalive_comments: kinds.NotYet = None
+    keepalive_comments: kinds.Bound | None = 10.0
     trace: kinds.Path | None = None
-    pools: Annotated[Any, Later("remove it; 'aliases' give a model more names")] = None
+    pools: dict[str, Pool] = {}
     budget: kinds.Budget = {}
     scheduling: Scheduling = Scheduling()
     limits: Limits = Limits()
@@ -204,3 +248,5 @@ class Config(Keys, frozen=True):
 
 DESCRIBED = frozenset(LlamaCpp.__struct_fields__)
 """The keys that become flags of a ``llama-server``."""
+OF_PROCESS = DESCRIBED | {"env", "cwd", "stop", "stop_grace", "needs", "ttl"}
+"""The keys that mean nothing where somebody else runs the engine."""

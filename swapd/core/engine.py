@@ -7,9 +7,12 @@ Everything about transitions lives here. The table is data; the README's diagram
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
+
+PORTS = {False: 80, True: 443}
+"""The usual port without TLS, and with it."""
 
 
 class State(Enum):
@@ -54,11 +57,32 @@ class Endpoint:
     """Where a ready engine answers: an address, or the path of a Unix socket."""
 
     host: str
+    """Of an IPv6 address without brackets."""
     port: int
     path: str = ""
+    tls: bool = False
+    prefix: str = ""
+    """Stands before the path of each request."""
+    key: str = field(default="", repr=False)
+    """The header line that goes with each request and opens the door; empty for none. Never shown."""
+
+    @property
+    def authority(self) -> str:
+        """What its ``Host`` header says: RFC 9110 leaves a scheme's own port out."""
+        if self.path:
+            return "localhost"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == PORTS[self.tls] else f"{host}:{self.port}"
+
+    @property
+    def head(self) -> str:
+        """The lines of a request's head that are the same for all."""
+        return f"Host: {self.authority}\r\n" + (f"{self.key}\r\n" if self.key else "")
 
     def __str__(self) -> str:
-        return f"unix:{self.path}" if self.path else f"http://{self.host}:{self.port}"
+        if self.path:
+            return f"unix:{self.path}"
+        return f"{'https' if self.tls else 'http'}://{self.authority}{self.prefix}"
 
 
 class When(Enum):

@@ -114,6 +114,14 @@ class UnloadWished:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepWished:
+    """A client that holds the run says how long it is to stay idle from now on, in seconds; None: for ever."""
+
+    run: RunId
+    ttl: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Ticked:
     """Time has passed up to a deadline."""
 
@@ -135,6 +143,7 @@ Event = (
     | MachineRead
     | LoadWished
     | UnloadWished
+    | KeepWished
     | Ticked
     | Closing
 )

@@ -38,6 +38,8 @@ class Explanation:
     """What there is, where it misses anything."""
     never: str | None
     """The arithmetic, if it can never be loaded."""
+    stays: float | None
+    """Until when its engine stays if nobody asks; None: for ever, or it is not ready."""
 
     @property
     def stand(self) -> str | None:
@@ -58,7 +60,8 @@ def of(view: View, model: str) -> Explanation:
     missing = outlook.verdict.short if outlook.verdict is not None else {}
     machine = view.resources() if missing else {}
     load, never = view.weight(model).load, view.never_fits(model)
-    return Explanation(view.models[model], view.now, load, outlook, machine, never)
+    stays = view.stays_until(model)
+    return Explanation(view.models[model], view.now, load, outlook, machine, never, stays)
 
 
 def words(found: Explanation) -> str:
@@ -135,12 +138,11 @@ def _ready(found: Explanation, engine: EngineView) -> str:
     if engine.leases:
         busy = f"is ready: {several(engine.leases, 'request')} on {several(slots, 'slot')}"
         return busy + (f", {found.about.waiting} wait for one" if found.about.waiting else "")
-    stay = found.about.spec.terms.stay
-    if stay.pinned:
+    if found.about.spec.terms.stay.pinned:
         return "is ready and idle, and pinned: it stays"
-    if stay.ttl is None:
+    if found.stays is None:
         return "is ready and idle, and stays until others need its room"
-    left = max(0.0, stay.ttl - (engine.idle or 0.0))
+    left = max(0.0, found.stays - found.now)
     return f"is ready and idle, and stays for another {span(left)} unless others need its room (ttl)"
 
 

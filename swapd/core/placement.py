@@ -41,6 +41,8 @@ def ways(book: Book, spec: Spec) -> tuple[Way, ...] | None:
 
 
 def _ways(book: Book, spec: Spec) -> tuple[Way, ...] | None:
+    if spec.remote:
+        return (Way({}),)  # it takes nothing here, and so it makes nobody go, and never has to
     given = spec.terms.cost
     memory = [name for name in book.catalog.budget if is_memory(name)]
     if not memory:
@@ -96,7 +98,7 @@ def _keeps(book: Book, spec: Spec) -> Cost:
 
 def is_told(book: Book, spec: Spec) -> bool:
     """Whether its ways do not depend on what pinned models and strangers leave."""
-    if not any(is_memory(name) for name in book.catalog.budget):
+    if spec.remote or not any(is_memory(name) for name in book.catalog.budget):
         return True
     need = book.stock.need(spec.name, spec.launch)
     return (need is not None and bool(need.ways)) or any(is_memory(name) for name in spec.terms.cost)

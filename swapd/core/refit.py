@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from swapd.core import placement
 from swapd.core.book import Book, Engine, Wish
 from swapd.core.events import Weighed
@@ -39,7 +41,9 @@ def changed(m: Moves, catalog: Catalog) -> None:
                 book.wishes[name] = (Wish.PRELOAD, m.now)
         engine = book.engines.get(name)
         if engine is not None and not engine.leaving:
-            engine.spec = Spec(name, engine.spec.launch, spec.terms)
+            wished = before is not None and before.terms.stay == spec.terms.stay
+            terms = replace(spec.terms, stay=engine.spec.terms.stay) if wished else spec.terms
+            engine.spec = Spec(name, engine.spec.launch, terms)
             _reckon(book, engine)
     for name in [name for name in book.queue.models() if name not in catalog.models]:
         m.refuse_all(name, Reason.MODEL_REMOVED)
@@ -65,6 +69,13 @@ def weighed(m: Moves, event: Weighed) -> None:
         _refit(m)  # it keeps more or less from all the others
     else:
         _refit_one(m, spec)
+
+
+def keep(engine: Engine, ttl: float | None) -> None:
+    """A client's word on the ttl of this run; it holds until the operator's changes. A pinned one stays anyway."""
+    terms = engine.spec.terms
+    if not terms.stay.pinned:
+        engine.spec = replace(engine.spec, terms=replace(terms, stay=replace(terms.stay, ttl=ttl)))
 
 
 def _reckon(book: Book, engine: Engine) -> None:

@@ -26,6 +26,7 @@ from swapd.core.events import (
     EngineShort,
     EngineSick,
     Event,
+    KeepWished,
     Left,
     LoadWished,
     MachineRead,
@@ -131,6 +132,9 @@ class Scheduler:
                 self._load(model, m)
             case UnloadWished(model):
                 self._unload(model, m)
+            case KeepWished(run, ttl):
+                if (engine := self._current(run, State.READY)) is not None:
+                    refit.keep(engine, ttl)
             case Closing():
                 self._closing(m)
             case Weighed():

@@ -53,10 +53,14 @@ class ClientKey:
 
 @dataclass(frozen=True, slots=True)
 class LogSettings:
-    """``level``: debug, info, warning or error; ``format``: auto (by terminal), text or json."""
+    """``level``: debug, info, warning or error; ``format``: auto (by terminal), text or json.
+
+    ``access``: whether each request is told.
+    """
 
     level: str = "info"
     format: str = "auto"
+    access: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,15 @@ class Settings:
     clients: tuple[ClientKey, ...] | None = None
     """Who may use the models; None: whoever can connect."""
     insecure: bool = False
+    origins: tuple[str, ...] = ()
+    """Of web pages that may ask for inference; ``*`` alone: of all."""
+    hosts: tuple[str, ...] = ()
+    """Names that this daemon answers to, in lower case, besides those of the machine itself."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses and networks, or ``unix``, of those who are believed for whom they speak."""
     limits: Limits = Limits()
+    keepalive_comments: float | None = 10.0
+    """Seconds after which, and again and again, a client that waits for a stream gets a comment."""
     log: LogSettings = LogSettings()
     state_dir: str = "/var/lib/swapd"
     """The folder for what is kept between restarts; an absolute path."""

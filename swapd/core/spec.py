@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
+from swapd.core.kinds import LLAMA_CPP, LOADING
+
 Cost = Mapping[str, int]
 """Resource name -> amount. Memory in bytes, any other name is a plain counter."""
 
@@ -32,6 +34,12 @@ class Launch:
     cwd: str | None = None
     health: str = "/health"
     """Path that answers 200 when the engine is ready."""
+    loading: frozenset[int] = LOADING
+    """The statuses by which it says there that it is not ready yet."""
+    url: str = ""
+    """Where somebody else runs it: then there is no process, and ``argv`` is empty."""
+    key: str = field(default="", repr=False)
+    """The header line that carries its key; empty for none. Another key is another launch: it is asked anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,12 @@ class Service:
     listing: Listing = Listing()
     strict_json: bool = False
     """A body that is broken in a character is refused instead of repaired."""
+    routes: Mapping[str, Timeouts] = field(default_factory=dict)
+    """Timeouts of requests that need an ability, by its name; ``timeouts`` hold for all others."""
+    kind: str = LLAMA_CPP
+    """A name of ``core.kinds.KINDS``."""
+    abilities: frozenset[str] | None = None
+    """What may be asked of it, of ``core.kinds.ABILITIES``; None for anything: nobody knows what it can do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +141,11 @@ class Spec:
     launch: Launch
     terms: Terms = Terms()
 
+    @property
+    def remote(self) -> bool:
+        """Somebody else runs its engine: it is asked and counted on, never started, weighed or stopped."""
+        return bool(self.launch.url)
+
 
 @dataclass(frozen=True, slots=True)
 class Alias:
@@ -135,6 +154,15 @@ class Alias:
     name: str
     model: str
     edits: Edits = Edits()
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A name behind which several models stand. ``choose``: ``warm``, ``first`` or ``spread`` (core.pools)."""
+
+    name: str
+    models: tuple[str, ...]
+    choose: str = "warm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +190,8 @@ class Catalog:
     """The resources of a measured budget whose amount the operator wrote."""
     reserve: int | None = None
     """Bytes kept free of each measured resource; None leaves that to the daemon's own rule."""
+    pools: Mapping[str, Pool] = field(default_factory=dict)
+    """No name of theirs is a model's or an alias's."""
 
     def resolve(self, name: str) -> tuple[Spec, Alias | None] | None:
         """The model behind a name or an alias, and the alias if it was one; None if unknown.
@@ -177,8 +207,14 @@ class Catalog:
                 return spec, None
         return None
 
+    def pool(self, name: str) -> Pool | None:
+        """The pool of that name; None if there is none. With ``:latest`` as for models."""
+        if not self.pools:  # nearly always: each request asks
+            return None
+        return self.pools.get(name) or self.pools.get(name.removesuffix(LATEST))
+
     def near(self, name: str) -> str:
         """The names that a misspelt one may have meant: ``; did you mean 'x' or 'y'?``, or where to look."""
-        close = get_close_matches(name, [*self.models, *self.aliases])
+        close = get_close_matches(name, [*self.models, *self.aliases, *self.pools])
         meant = " or ".join(f"'{n}'" for n in close)
         return f"; did you mean {meant}?" if close else "; GET /v1/models lists what there is"

@@ -132,6 +132,14 @@ class View:
         """The arithmetic, if a model of the picture can never be loaded."""
         return refit.never_fits(self._book, self.models[model].spec)
 
+    def stays_until(self, model: str) -> float | None:
+        """When the ready engine of a model goes if nobody asks again, by its ttl of today; None: never."""
+        engine = self._book.engines.get(model)
+        if engine is None or engine.state is not State.READY or self._book.pinned(model):
+            return None
+        ttl = engine.spec.terms.stay.ttl
+        return None if ttl is None else (self.now if engine.leases else engine.idle_since) + ttl
+
     def outlook(self, model: str) -> Outlook:
         """Who waits for a model of the picture and when each may be served, and what is in the way."""
         return forecast.outlook(self._book, model, self.now)

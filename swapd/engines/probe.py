@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import psutil
 
 from swapd import tasks
 from swapd.core.engine import Endpoint
+from swapd.engines.look import BOUND, READY, Answer, Doubt, Question, look
 from swapd.engines.news import News
 
 log = logging.getLogger("swapd")
@@ -19,47 +19,31 @@ FIRST, SLOWEST = 0.003, 0.25
 """Seconds between two looks: the shortest pause and the longest."""
 LATE, SOON = 0.01, 0.001
 """The pause by the age of the load: a look comes late by so little of it; and, at first, after news."""
-BOUND = 2.0
-"""Seconds that connecting, and again answering, may take."""
 WHO_BOUND = 5.0
 """Seconds that finding out who answers may take: /proc makes readers wait for a process that is stuck."""
-NOT_HTTP = 0
-"""The status of somebody who accepts, but says nothing sensible in time."""
 
 
 class Stranger(Exception):
     """The port is answered by a process that is not ours."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Where an engine is asked, and for which path."""
-
-    where: Endpoint
-    path: str
-
-    @property
-    def request(self) -> bytes:
-        """A GET."""
-        host = "localhost" if self.where.path else f"{self.where.host}:{self.where.port}"
-        return f"GET {self.path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
-
-
 async def until_ready(question: Question, news: News, stranger: Callable[[], str | None] | None) -> None:
-    """Return when the question is answered with 200. Never gives up: the scheduler has the deadline.
+    """Return when the question is answered with 200. The scheduler has the deadline of those who let us wait.
 
     ``news``: when the engine writes to its log it is asked soon, whatever the pause was. Once anybody accepts,
     ``stranger`` is asked in a thread who it is if it is not our process. The looks go on meanwhile, but nobody
-    is ready before it has answered, or WHO_BOUND is over. Raises Stranger.
+    is ready before it has answered, or WHO_BOUND is over. Raises Stranger, and Broken.
     """
-    pace = Pace(news.wrote, asyncio.get_running_loop().time)
+    clock = asyncio.get_running_loop().time
+    pace, doubt = Pace(news.wrote, clock), Doubt(question, clock)
     owner: asyncio.Task[str | None] | None = None
     try:
-        while (status := await _look(question, news)) != 200:
-            if status is not None and owner is None and stranger is not None:
+        while (answer := await _look(question, news)).status != READY:
+            if answer.status is not None and owner is None and stranger is not None:
                 owner = tasks.spawn(_who(question.where, stranger), name=f"who answers at {question.where}")
             if owner is not None and owner.done():
                 _refuse(question.where, owner.result())
+            doubt.hear(answer)
             await pace.pause()
         if stranger is not None:
             _refuse(question.where, await (owner or _who(question.where, stranger)))
@@ -115,35 +99,9 @@ class Pace:
         return (self._pause if self._chatty else soon), self._pause
 
 
-async def _look(question: Question, news: News) -> int | None:
-    """The status that one GET is answered with; None if nobody accepts.
-
-    The status line is all that matters; a whole HTTP client would cost ten times as much a look.
-    """
+async def _look(question: Question, news: News) -> Answer:
     news.looked()
     try:
-        async with asyncio.timeout(BOUND):
-            reader, writer = await _open(question.where)
-    except OSError:  # TimeoutError is one
-        return None
-    try:
-        async with asyncio.timeout(BOUND):
-            writer.write(question.request)
-            return _status(await reader.readline())
-    except (OSError, ValueError):
-        return NOT_HTTP
+        return await look(question, BOUND)
     finally:
-        writer.close()
         news.looked()
-
-
-async def _open(where: Endpoint) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    if where.path:
-        return await asyncio.open_unix_connection(where.path)
-    return await asyncio.open_connection(where.host, where.port)
-
-
-def _status(answer: bytes) -> int:
-    version, _, rest = answer.partition(b" ")
-    code = rest[:3]
-    return int(code) if version.startswith(b"HTTP/") and code.isdigit() else NOT_HTTP

@@ -20,7 +20,8 @@ from swapd.engines import stall
 from swapd.engines.environment import TALKATIVE
 from swapd.engines.listener import stranger_on
 from swapd.engines.logs import LogBook
-from swapd.engines.probe import Question, Stranger, until_ready
+from swapd.engines.look import Broken, Question
+from swapd.engines.probe import Stranger, until_ready
 from swapd.engines.process import CannotStart, Process
 from swapd.engines.resolve import LOOPBACK, fill, resolve
 from swapd.engines.tree import by_session
@@ -56,8 +57,8 @@ class Recipe:
     def endpoint(self) -> Endpoint:
         """Where the engine is to listen."""
         if path := self.values.get("socket"):
-            return Endpoint("localhost", 0, path)
-        return Endpoint(LOOPBACK, int(self.values["port"]))
+            return Endpoint("localhost", 0, path, key=self.launch.key)
+        return Endpoint(LOOPBACK, int(self.values["port"]), key=self.launch.key)
 
     @property
     def contained(self) -> bool:
@@ -94,6 +95,15 @@ class Run:
         self._probing = tasks.spawn(self._probe(), name=f"probe {recipe.run}")
         self._following = tasks.spawn(self._follow(), name=f"follow {recipe.run}")
         self._stopping: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process that leads it."""
+        return self.process.pid
+
+    def memory(self) -> int | None:
+        """Resident bytes of its tree. Reads /proc: a few ms."""
+        return self.process.tree.memory()
 
     def members(self, sessions: Mapping[int, Sequence[int]]) -> list[int]:
         """The pids of its tree, as far as they are known; none of a container, whose server is elsewhere."""
@@ -135,13 +145,13 @@ class Run:
             self._post(EngineSick(self._recipe.run, f"its socket {path} is gone: somebody removed the file"))
 
     async def _probe(self) -> None:
-        run, where = self._recipe.run, self._recipe.endpoint
-        path = fill([self._recipe.launch.health], self._recipe.values)[0]
+        run, where, launch = self._recipe.run, self._recipe.endpoint, self._recipe.launch
+        path = fill([launch.health], self._recipe.values)[0]
         watching = tasks.spawn(self._watch_load(), name=f"watch the load of {run}")
         try:
-            await until_ready(Question(where, path), self.process.news, self._stranger())
-        except Stranger as stranger:
-            self._post(EngineSick(run, str(stranger)))
+            await until_ready(Question(where, path, launch.loading), self.process.news, self._stranger())
+        except (Stranger, Broken) as wrong:
+            self._post(EngineSick(run, str(wrong)))
         else:
             self._post(EngineReady(run, where))
         finally:

@@ -1,4 +1,7 @@
-"""The hands: performs Spawn, Terminate and Kill, and posts what became of them. Decides nothing."""
+"""The hands: performs Spawn, Terminate and Kill, and posts what became of them. Decides nothing.
+
+An engine that somebody else runs has no process: its runs are ``Remote``, and so are told apart only here.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from swapd import tasks
 from swapd.core.commands import Kill, Spawn, Terminate
-from swapd.core.engine import RunId
+from swapd.core.engine import Endpoint, RunId
 from swapd.core.events import EngineExited, Event
 from swapd.core.refusal import Exit
 from swapd.engines.binaries import HOW_TO_GET_ONE
@@ -16,6 +19,7 @@ from swapd.engines.logs import LogBook
 from swapd.engines.places import Places
 from swapd.engines.ports import NoPort, Ports
 from swapd.engines.process import CannotStart
+from swapd.engines.remote import Remote
 from swapd.engines.resolve import LOOPBACK, share, threads
 from swapd.engines.run import Recipe, Run, heading
 from swapd.engines.sockets import NoSocket, Sockets
@@ -41,7 +45,7 @@ class Supervisor:
         self._find_binary = find_binary
         self._environ = environ
         self._places = Places(ports or Ports(), Sockets(environ))
-        self._runs: dict[RunId, Run] = {}
+        self._runs: dict[RunId, Run | Remote] = {}
         self._watches: dict[RunId, asyncio.Task[None]] = {}
         self._books: dict[str, LogBook] = {}
 
@@ -57,14 +61,14 @@ class Supervisor:
                 living.kill()
 
     def pid(self, run: RunId) -> int | None:
-        """The process that leads the run."""
+        """The process that leads the run; None of a remote one."""
         living = self._runs.get(run)
-        return living.process.pid if living is not None else None
+        return living.pid if living is not None else None
 
     def memory(self, run: RunId) -> int | None:
         """Resident bytes of the run's tree. Reads /proc: a few ms."""
         living = self._runs.get(run)
-        return living.process.tree.memory() if living is not None else None
+        return living.memory() if living is not None else None
 
     def members(self, runs: Sequence[RunId]) -> dict[RunId, list[int]]:
         """The pids of each run's tree, as far as they can be told; none once it is gone. Blocks for about a ms."""
@@ -91,14 +95,13 @@ class Supervisor:
         if self._watches:
             await asyncio.wait(self._watches.values(), timeout=LAST_BOUND)
         for run, living in self._runs.items():
-            log.error("cannot end %s: pid %d is still there", run, living.process.pid)
+            log.error("cannot end %s: pid %s is still there", run, living.pid)
         self._places.close()
 
     def _spawn(self, order: Spawn) -> None:
         run = order.run
         try:
-            recipe = self._recipe(order)
-            living = self._start(recipe)
+            living, where = self._begun(order)
         except Exception as error:
             if not isinstance(error, CannotStart | NoPort | NoSocket):
                 log.exception("cannot start %s", run)
@@ -108,7 +111,14 @@ class Supervisor:
             asyncio.get_running_loop().call_soon(self._post, end)
         else:
             self._runs[run] = living
-            self._watches[run] = tasks.spawn(self._watch(recipe, living), name=f"watch {run}")
+            self._watches[run] = tasks.spawn(self._watch(run, living, where), name=f"watch {run}")
+
+    def _begun(self, order: Spawn) -> tuple[Run | Remote, Endpoint | None]:
+        """The run, and the place that it was given. Raises CannotStart, NoPort, NoSocket."""
+        if order.launch.url:
+            return Remote(order, self.logs(order.run.model), self._post), None
+        recipe = self._recipe(order)
+        return self._start(recipe), recipe.endpoint
 
     def _recipe(self, order: Spawn) -> Recipe:
         """Raises CannotStart, NoPort, NoSocket."""
@@ -131,12 +141,13 @@ class Supervisor:
             self._places.give_back(recipe.endpoint)
             raise
 
-    async def _watch(self, recipe: Recipe, living: Run) -> None:
+    async def _watch(self, run: RunId, living: Run | Remote, where: Endpoint | None) -> None:
         try:
             end = await living.end()
         except Exception:
-            log.exception("cannot tell how %s ended", recipe.run)
-            end = Exit(reason=f"cannot tell how {recipe.run} ended: see the log")
-        self._places.give_back(recipe.endpoint)
-        del self._runs[recipe.run], self._watches[recipe.run]
-        self._post(EngineExited(recipe.run, end))
+            log.exception("cannot tell how %s ended", run)
+            end = Exit(reason=f"cannot tell how {run} ended: see the log")
+        if where is not None:
+            self._places.give_back(where)
+        del self._runs[run], self._watches[run]
+        self._post(EngineExited(run, end))

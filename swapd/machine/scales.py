@@ -105,7 +105,7 @@ class Scales:
         match command:
             case Grant(ticket, run):
                 self._runs.granted(ticket, run)
-            case Spawn(run, launch):
+            case Spawn(run, launch) if not launch.url:  # what runs elsewhere takes nothing here
                 need = self._weigher.need(run.model, launch)
                 self._runs.spawned(command, known=need is not None and bool(need.ways), at=_now())
                 self._watch.now()

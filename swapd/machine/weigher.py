@@ -55,7 +55,7 @@ class Weigher:
         if self._blind is None:
             return
         budgeted = any(map(is_memory, catalog.budget))
-        specs = catalog.models if budgeted else {}
+        specs = {n: s for n, s in catalog.models.items() if not s.remote} if budgeted else {}
         self._needs = {name: known for name, known in self._needs.items() if name in specs}
         gpus = self._gpus()
         around = (self._blind, gpus)

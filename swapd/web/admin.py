@@ -135,6 +135,10 @@ class Admin:
         """The model's own name for the name or alias in the path. Raises Problem (404)."""
         asked = request.match_info["name"]
         found = self._config.catalog.resolve(asked)
+        if found is None and (pool := self._config.catalog.pool(asked)) is not None:
+            members = ", ".join(f"'{name}'" for name in pool.models)
+            text = f"cannot use '{asked}' here: it is a pool; name one of its models: {members}"
+            raise Problem(BAD_REQUEST, text)
         if found is None:
             raise of_refusal(Refusal(Reason.UNKNOWN_MODEL, asked, detail=self._config.catalog.near(asked)))
         return found[0].name

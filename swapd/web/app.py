@@ -7,8 +7,7 @@ import contextlib
 import logging
 import socket
 
-from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp import typedefs, web
 
 from swapd.web import errors
 from swapd.web.admin import Admin
@@ -19,14 +18,20 @@ from swapd.web.events import Feed
 from swapd.web.express import Express
 from swapd.web.gate import Clock, Config, Engines, Gate
 from swapd.web.guard import Guard
+from swapd.web.handler import OPTIONS, Handler
 from swapd.web.inference import Inference
-from swapd.web.lane import KEEP_ALIVE, Lane
+from swapd.web.lane import Lane
 from swapd.web.learned import Learned
-from swapd.web.limits import BODY_LIMIT, TurnedAway
+from swapd.web.limits import BODY_LIMIT, KEYED, TurnedAway
+from swapd.web.manners import MANNERS, Manners
 from swapd.web.models import Models
+from swapd.web.ollama import Ollama
 from swapd.web.openai import OpenAI
+from swapd.web.requests_log import LEFT, RequestsLog
 from swapd.web.router import Router
+from swapd.web.upload import Uploads
 from swapd.web.upstream import Upstream
+from swapd.web.visit import Visit
 
 log = logging.getLogger("swapd")
 BACKLOG = 1024
@@ -36,6 +41,7 @@ UNTAKEN = 900.0
 """Seconds for which a client may take nothing of what it was sent, closed or not: so long does Linux wait for one
 that does not answer at all."""
 OPENAI: web.AppKey[OpenAI] = web.AppKey("openai")
+REQUESTS: web.AppKey[RequestsLog] = web.AppKey("requests")
 
 
 def create_app(
@@ -46,17 +52,24 @@ def create_app(
     Body limits are our own (they change with the config), so aiohttp's is off.
     """
     heard = feed or Feed(clock)
-    app = web.Application(middlewares=[_word_errors], client_max_size=0)
+    manners = Manners(lambda: config.settings)
+    told = RequestsLog(lambda: config.settings, manners)
+    app = web.Application(middlewares=[told.watch, _word_errors, manners.admit], client_max_size=0)
+    app.on_response_prepare.append(manners.decorate)
+    app[MANNERS], app[REQUESTS] = manners, told
     app[BODY_LIMIT] = lambda: config.settings.limits.body
     guard = Guard(lambda: config.settings, lambda: config.catalog)
+    app[KEYED] = guard.of
     inference = Inference(gate, config, engines, upstream, guard)
     app[OPENAI] = OpenAI(inference)
     learned = Learned(upstream)
     for room in (
         app[OPENAI],
+        Uploads(inference),
         Router(gate, config, upstream, learned, heard.moves, guard),
         Models(gate, config, learned, guard),
         Admin(gate, config, engines, clock, heard),
+        Ollama(inference, gate, learned, clock),
     ):
         app.add_routes(room.routes())
 
@@ -68,7 +81,7 @@ def create_app(
 
 
 @web.middleware
-async def _word_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _word_errors(request: web.Request, handler: typedefs.Handler) -> web.StreamResponse:
     dialect = errors.dialect_of(request.path)
     try:
         return await handler(request)
@@ -76,7 +89,7 @@ async def _word_errors(request: web.Request, handler: Handler) -> web.StreamResp
         return errors.respond(problem, dialect)
     except web.HTTPNotFound:
         text = f"cannot find {request.path}: swapd has no such path; the model APIs are under /v1"
-        return errors.respond(Problem(NOT_FOUND, text))
+        return errors.respond(Problem(NOT_FOUND, text), dialect)
     except web.HTTPMethodNotAllowed as error:
         allowed = ", ".join(sorted(error.allowed_methods))
         text = f"cannot {request.method} {request.path}: use {allowed}"
@@ -96,16 +109,13 @@ class FrontDoor:
     def __init__(self, app: web.Application, config: Config, most: int) -> None:
         """``most``: connections that the process can hold, whatever the config says."""
         self._openai = app[OPENAI]
+        self._manners = app[MANNERS]
+        self._requests = app[REQUESTS]
         self._config = config
         self._most = most
         self._runner = web.AppRunner(
             app,
             handler_cancellation=True,  # a client that leaves must free its place at once
-            auto_decompress=False,
-            access_log=None,
-            keepalive_timeout=KEEP_ALIVE,
-            max_line_size=16384,
-            max_field_size=32768,
             shutdown_timeout=GOODBYE / 2,  # it waits for so long twice
         )
         self._servers: list[asyncio.Server] = []
@@ -140,6 +150,7 @@ class FrontDoor:
                     self._left.clear()
         for connection in list(self._lanes):
             connection.reset()
+        await self._requests.close()
 
     def limit(self) -> int:
         """Bytes that a body may have."""
@@ -150,18 +161,28 @@ class FrontDoor:
         assert self._runner.server is not None
         if connection in self._lanes:
             self._lanes[connection] = None
-        return self._runner.server()
+        return Handler(self._runner.server, loop=asyncio.get_running_loop(), **OPTIONS)
+
+    def welcome(self, connection: Connection, request: Express) -> Visit:
+        """Take down who comes."""
+        return self._manners.welcome(connection, request.target, request.id, request.head.told)
 
     async def answer(self, client: Client, request: Express) -> None:
         """A request of the express lane."""
         try:
+            self._manners.rules.hosts.check(request.head.host, client.channel.by)
             await self._openai.by_express(client, request)
         except Problem as problem:
             client.refuse(problem)
+        except asyncio.CancelledError:
+            client.visit.status, client.visit.code = LEFT
+            raise
         except Exception:
             log.exception("cannot answer POST %s", request.target)
             if not client.begun:
                 client.refuse(errors.bug())
+        finally:
+            self._requests.answered(client)
 
     def _enter(self, connection: Connection) -> asyncio.Protocol:
         if len(self._lanes) >= min(self._most, self._config.settings.limits.connections):

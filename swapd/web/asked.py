@@ -36,7 +36,7 @@ def peek(body: bytes) -> Peek:
     try:
         return _decode(body)
     except _BAD as error:
-        raise _unreadable(error) from None
+        raise unreadable(error) from None
 
 
 def wants_stream(body: bytes) -> bool:
@@ -70,7 +70,7 @@ def split_path(rest: str, catalog: Catalog) -> tuple[str, str]:
     ends = [n for n, letter in enumerate(longest) if letter == "/"]
     for end in reversed([*ends, len(rest)] if len(rest) <= _LONGEST_QUOTED else ends):
         name = unquote(rest[:end])
-        if catalog.resolve(name) is not None:
+        if catalog.resolve(name) is not None or catalog.pool(name) is not None:
             return _sane(name), "/" + rest[end + 1 :]
     return _sane(unquote(first)), "/" + others
 
@@ -83,7 +83,7 @@ def edited(body: bytes, edits: Sequence[Edits], model: str | None) -> bytes:
     try:
         data = _split(body)
     except _BAD as error:
-        raise _unreadable(error) from None
+        raise unreadable(error) from None
     for edit in edits:
         for key in edit.strip:
             data.pop(key, None)
@@ -109,6 +109,7 @@ def _raw(values: Mapping[str, object]) -> dict[str, msgspec.Raw]:
     return {key: msgspec.Raw(msgspec.json.encode(value)) for key, value in values.items()}
 
 
-def _unreadable(error: Exception) -> Problem:
+def unreadable(error: Exception) -> Problem:
+    """What is said of a body that cannot be read for this."""
     why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
     return Problem(BAD_REQUEST, f"cannot read the body as JSON: {why}")

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
-import socket
 
 from aiohttp import hdrs, web
-from yarl import URL
 
 from swapd.web.errors import INVALID_KEY, NOT_PERMITTED, Problem
 from swapd.web.guard import offered
+from swapd.web.hosts import UNIX, is_address, is_localhost, is_loopback, name_of
+from swapd.web.manners import MANNERS
 
-FORWARDED = ("forwarded", "x-forwarded-", "x-real-ip", "via", "cf-connecting-ip", "true-client-ip")
-"""How the headers begin that a proxy adds."""
 _SAFE = {hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS}
 
 
@@ -41,41 +38,16 @@ def check_operator(request: web.Request, admin_key: str | None) -> None:
         raise Problem(NOT_PERMITTED, "cannot use the admin API from another web page: set admin.key")
 
 
-def check_page(request: web.Request, what: str) -> None:
-    """Where no key guards it, keep out a foreign web page that borrows a browser. Raises Problem (403)."""
-    if _foreign(request):
-        raise Problem(NOT_PERMITTED, f"cannot {what} from another web page: give the config 'clients' with keys")
-
-
 def is_local(request: web.Request) -> bool:
-    """Whether the peer is this machine: a Unix socket, or loopback without a proxy's headers."""
-    if any(name.lower().startswith(FORWARDED) for name in request.headers):
-        return False
-    sock = request.transport.get_extra_info("socket") if request.transport is not None else None
-    if sock is None:
-        return False
-    if sock.family == socket.AF_UNIX:
-        return True
-    peer = peer_address(request)  # empty for a client that has reset already
-    return peer != "" and ipaddress.ip_address(peer.partition("%")[0]).is_loopback and _names_this_machine(request)
+    """Whether who asks is at this machine: at a Unix socket, or at loopback by a name that is loopback's.
 
-
-def peer_address(request: web.Request) -> str:
-    """The peer's IP address, empty for a Unix socket or a peer that is gone."""
-    peer = request.transport.get_extra_info("peername") if request.transport is not None else None
-    return str(peer[0]) if isinstance(peer, tuple) else ""
-
-
-def _names_this_machine(request: web.Request) -> bool:
-    """Whether the Host is one that nobody else can own: else a web page could rebind its own name to us."""
-    try:
-        host = URL(f"//{request.host}").host or ""
-        if host == "localhost" or host.endswith(".localhost"):
-            return True
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+    Behind a proxy nobody is, unless it is one of the config's ``trusted_proxies`` and says so. One that adds no
+    headers, and so looks like loopback itself, is told by the name that its clients use.
+    """
+    sender, name = request.app[MANNERS].sender(request), name_of(request.headers.get(hdrs.HOST, ""))
+    if sender is None or sender == UNIX:
+        return sender == UNIX
+    return is_loopback(f"[{sender}]" if ":" in sender else sender) and (is_localhost(name) or is_address(name))
 
 
 def _foreign(request: web.Request) -> bool:

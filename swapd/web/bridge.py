@@ -13,7 +13,9 @@ from aiohttp.abc import AbstractStreamWriter
 from swapd.web.client import Client
 from swapd.web.connection import Connection
 from swapd.web.errors import dialect_of
+from swapd.web.manners import MANNERS
 
+_CLIENT: web.RequestKey[Client] = web.RequestKey("client", Client)
 TAKEN = 120.0
 """Seconds for which a client may take nothing of the end of an answer."""
 
@@ -25,7 +27,20 @@ def client_of(request: web.Request) -> Client:
     connection = cast(Connection, request.transport.get_protocol())
     minor = 1 if request.version >= HttpVersion11 else 0
     dialect = dialect_of(request.path)
-    return Client(connection, minor=minor, method=request.method, keep=request.keep_alive, dialect=dialect)
+    client = request[_CLIENT] = Client(
+        connection,
+        minor=minor,
+        method=request.method,
+        keep=request.keep_alive,
+        dialect=dialect,
+        visit=request.app[MANNERS].of(request),
+    )
+    return client
+
+
+def behind(request: web.Request) -> Client | None:
+    """The client that ``client_of`` has made of it."""
+    return request.get(_CLIENT)
 
 
 class Relayed(web.StreamResponse):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from swapd.core.settings import ClientKey
+from swapd.core.spec import Spec
 from swapd.web import errors, framing, heads
 from swapd.web.errors import Dialect, Problem
+from swapd.web.flow import Sink
 from swapd.web.framing import LAST_CHUNK, Chunked, Counted, Enchunked, Framing
 from swapd.web.gate import Lease
 from swapd.web.headers import JSON, client_lines, own_lines
 from swapd.web.rechunked import Rechunked, chunk
-from swapd.web.upstream import Answer
-from swapd.web.wire import Sink
+from swapd.web.upstream import Answer, Request
+from swapd.web.visit import Visit
 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _CONNECTION = {
@@ -30,9 +33,18 @@ class Channel(Sink, Protocol):
 
     peer: str
     """Its IP address; empty for a Unix socket, and for one that is gone."""
+    by: str
+    """Whether it came in by a Unix socket, loopback or the network, in the words of ``hosts``."""
 
     async def drained(self) -> None:
         """Return when the client has taken most of what was written."""
+
+
+class Late(NamedTuple):
+    """What is left open of a request for a pool: the models that are able to answer, and the edits of each."""
+
+    able: frozenset[str]
+    aim: Callable[[Spec, Request], Awaitable[Request]]
 
 
 class Client:
@@ -46,11 +58,21 @@ class Client:
         method: str = "POST",
         keep: bool = True,
         dialect: Dialect = errors.openai,
+        visit: Visit | None = None,
     ) -> None:
         """``minor``: of its HTTP/1 version. ``keep``: whether its connection is to be kept."""
+        self.visit = Visit(b"", "", "", 0.0) if visit is None else visit
         self.channel = channel
         self.keep = keep
         self.begun = False
+        self.status = 0
+        """Of its answer, as the engine or we ourselves gave it; 0 until that begins, with whatever comments."""
+        self.streams = False
+        """It wants a stream of Server-Sent Events."""
+        self.again = False
+        """What it asks may be asked once more, as long as nothing has reached it."""
+        self.late: Late | None = None
+        """Set where it asks a pool, and what it asks is read."""
         self.who: ClientKey | None = None
         """The client by its key, where the config has clients."""
         self.lease: Lease | None = None
@@ -64,7 +86,7 @@ class Client:
     @property
     def name(self) -> str:
         """By what it is told apart from others: its name in the config, or its address."""
-        return self.who.name if self.who is not None else self.channel.peer
+        return self.who.name if self.who is not None else self.visit.sender
 
     def tokens(self) -> int:
         """What its request took, as far as the engine told."""
@@ -76,6 +98,7 @@ class Client:
 
         Nothing, where comments have begun it already: only a stream of events may follow those.
         """
+        self.status = answer.head.code
         if self.begun:
             answer.body = self._reframed(framing.plain(answer.body))
             return LAST_CHUNK if answer.body.over and self._minor else b""
@@ -88,6 +111,7 @@ class Client:
     def stream_of(self, body: Framing, kind: bytes, notes: bytes) -> tuple[Framing, bytes]:
         """``body``, a stream of our own making, in a framing for it; and how that begins. It has begun now."""
         head = b"" if self.begun else self._opening(kind, notes)
+        self.status = HTTPStatus.OK
         return self._reframed(body), head
 
     def comment(self, words: bytes) -> None:
@@ -108,10 +132,12 @@ class Client:
     def refuse(self, problem: Problem) -> None:
         """Send the whole of an answer that says no."""
         more = heads.lines((name.encode(), value.encode()) for name, value in problem.headers.items())
+        self.visit.code = problem.form.code
         self.whole(problem.form.status, self._dialect(problem), more)
 
     def whole(self, code: int, body: bytes, notes: bytes = b"") -> None:
         """Send the whole of an answer in JSON: as an event that ends the stream, where comments have begun one."""
+        self.status = code
         if self.begun:
             event = errors.as_event(body, self._dialect)
             self.channel.write(chunk(event) + LAST_CHUNK if self._minor else event)
@@ -125,6 +151,7 @@ class Client:
 
     def cut(self, answer: Answer, problem: Problem) -> None:
         """The answer broke off. An SSE client is told by an event, any other by a broken connection."""
+        self.visit.code = problem.form.code
         ending = None
         if answer.is_events:
             # The blank lines first: whatever half an event is out, ours begins on a line of its own.
@@ -157,10 +184,12 @@ class Client:
 
     def _head(self, status: bytes, *lines: bytes) -> bytes:
         self.begun = True
-        return b"HTTP/1.%d %s\r\n%s%s%s\r\n" % (
+        self.visit.status = status
+        return b"HTTP/1.%d %s\r\n%s%s%s%s\r\n" % (
             self._minor,
             status,
             b"".join(lines),
+            self.visit.lines,
             own_lines(self.reason),
             _CONNECTION[self._minor, self.keep],
         )

@@ -14,9 +14,12 @@ import struct
 from collections.abc import Callable
 from typing import cast
 
-from swapd.web.wire import Source
+from swapd.web.flow import Source
+from swapd.web.hosts import LOOPBACK, NETWORK, UNIX
 
 _RESET = struct.pack("ii", 1, 0)
+_LOOPBACK = ("127.", "::1", "::ffff:127.")
+"""How the addresses begin that only this machine has."""
 
 
 class Connection(asyncio.Protocol):
@@ -36,6 +39,9 @@ class Connection(asyncio.Protocol):
         self.full = False
         """The client does not keep up with what was written."""
         self.peer = ""
+        """Its IP address; empty for a Unix socket, and for one that is gone."""
+        self.by = NETWORK
+        """Whether it came in by UNIX, LOOPBACK or the NETWORK."""
 
     @property
     def transport(self) -> asyncio.Transport:
@@ -47,6 +53,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass of asyncio's
         peer = transport.get_extra_info("peername")
         self.peer = str(peer[0]) if isinstance(peer, tuple) else ""
+        self.by = _by(transport)
         self._lane = self._enter(self)
         self._lane.connection_made(transport)
 
@@ -117,3 +124,10 @@ class Connection(asyncio.Protocol):
             with contextlib.suppress(OSError):  # it is closed already
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._transport.abort()
+
+
+def _by(transport: asyncio.BaseTransport) -> str:
+    sock, name = transport.get_extra_info("socket"), transport.get_extra_info("sockname")
+    if sock is not None and sock.family == socket.AF_UNIX:
+        return UNIX
+    return LOOPBACK if isinstance(name, tuple) and str(name[0]).startswith(_LOOPBACK) else NETWORK

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from swapd.core.book import Wish
 from swapd.core.engine import State
 from swapd.core.settings import ClientKey
+from swapd.core.spec import Spec
 from swapd.core.view import ModelView, View
 from swapd.web.guard import may_use
 
@@ -29,6 +30,7 @@ _RERANKS = {"--rerank", "--reranking"}
 _SEES = {"-mm", "--mmproj", "-mmu", "--mmproj-url"}
 _SLOTS = ("-np", "--parallel")
 _SHARED = {"-kvu", "--kv-unified"}
+_WORDS = {"completions": "completion", "chat": "chat", "embeddings": "embedding", "rerank": "rerank"}
 _FLAG = {"embedding": "--embeddings", "rerank": "--reranking"}
 
 
@@ -40,7 +42,7 @@ def names(model: ModelView, who: ClientKey | None) -> tuple[str, ...]:
 
 def entry(name: str, model: ModelView, learned: Mapping[str, Any], who: ClientKey | None) -> dict[str, Any]:
     """The model as ``name`` is listed. ``learned``: what its engine once told of itself, llama.cpp's ``meta``."""
-    listing, what = model.spec.terms.service.listing, purpose(model.spec.launch.argv)
+    listing, what = model.spec.terms.service.listing, _purpose(model.spec)
     context = learned.get("n_ctx") or (listing.context and listing.context // what.slots)
     found: dict[str, Any] = {
         "id": name,
@@ -50,7 +52,7 @@ def entry(name: str, model: ModelView, learned: Mapping[str, Any], who: ClientKe
         "aliases": [other for other in names(model, who) if other != name],
         "tags": [],
         "status": status(model) | {"args": what.args(context)},
-        "capabilities": what.capabilities,
+        "capabilities": _capabilities(model.spec, what),
         "architecture": {"input_modalities": what.inputs, "output_modalities": ["text"]},
     }
     if listing.description:
@@ -62,6 +64,23 @@ def entry(name: str, model: ModelView, learned: Mapping[str, Any], who: ClientKe
     if meta := dict(learned) | ({"n_ctx": context} if context else {}):
         found["meta"] = meta
     return found
+
+
+def _purpose(spec: Spec) -> Purpose:
+    """As its command line says, or the operator, or what kind of engine it is."""
+    what, can = purpose(spec.launch.argv), spec.terms.service.abilities
+    if can is None or can & {"chat", "completions"}:
+        return what
+    return what._replace(only="embedding" if "embeddings" in can else "rerank" if "rerank" in can else what.only)
+
+
+def _capabilities(spec: Spec, what: Purpose) -> list[str]:
+    """In the words that clients know."""
+    can = spec.terms.service.abilities
+    if can is None:
+        return what.capabilities
+    words = [word for ability, word in _WORDS.items() if ability in can]
+    return [*words, *["multimodal"] * (what.sees and "chat" in can)]
 
 
 def status(model: ModelView) -> dict[str, Any]:
@@ -122,7 +141,7 @@ class Purpose(NamedTuple):
 def purpose(argv: tuple[str, ...]) -> Purpose:
     """Read it off the command line."""
     flags: dict[str, str] = {}
-    for word, after in zip(argv, (*argv[1:], ""), strict=True):
+    for word, after in zip(argv, (*argv[1:], ""), strict=False):  # of what runs elsewhere there is none
         flag, joined, text = word.partition("=")
         flags[flag] = text if joined else after
     only = "embedding" if flags.keys() & _EMBEDS else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -46,6 +47,8 @@ NOT_FOUND = Form(404, "not_found", INVALID)
 WRONG_METHOD = Form(405, "method_not_allowed", INVALID)
 RATE_LIMITED = Form(429, "rate_limit_exceeded", "rate_limit_error")
 TOO_LARGE = Form(413, "request_too_large", INVALID)
+NO_STORAGE = Form(507, "insufficient_storage", "server_error")
+UNSUPPORTED = Form(501, "unsupported_capability", INVALID)
 INTERNAL = Form(500, "internal_error", "server_error")
 FIRST_BYTE_LATE = Form(504, "engine_timeout", ENGINE)
 
@@ -80,6 +83,7 @@ def bug() -> Problem:
     return Problem(INTERNAL, "cannot answer: a bug in swapd; its log has the details")
 
 
+_CODE: web.ResponseKey[str] = web.ResponseKey("code", str)
 Dialect = Callable[[Problem], bytes]
 """The body of an error as the clients of one API read it."""
 _ANTHROPIC = {
@@ -94,10 +98,13 @@ _ANTHROPIC = {
     504: "timeout_error",
 }
 """Status -> type, as docs.anthropic.com/en/api/errors has them; any other is an invalid_request_error."""
+_NO_MODEL = re.compile(r"^cannot find model '(.*?)'(?=[:;]|$)", re.DOTALL)
 
 
 def dialect_of(path: str) -> Dialect:
     """That of the API which the path belongs to; OpenAI's where it is nobody's."""
+    if path.startswith(surface.OLLAMA):
+        return ollama
     return anthropic if surface.full(path) in surface.ANTHROPIC else openai
 
 
@@ -105,6 +112,11 @@ def anthropic(problem: Problem) -> bytes:
     """The body in Anthropic's shape."""
     kind = _ANTHROPIC.get(problem.form.status, INVALID)
     return msgspec.json.encode({"type": "error", "error": {"type": kind, "message": problem.message}})
+
+
+def ollama(problem: Problem) -> bytes:
+    """The body in Ollama's shape, a text. Its clients look for its own words where there is no such model."""
+    return msgspec.json.encode({"error": _NO_MODEL.sub(r"model '\1' not found", problem.message)})
 
 
 def openai(problem: Problem) -> bytes:
@@ -126,9 +138,16 @@ def respond(problem: Problem, dialect: Dialect = openai) -> web.Response:
         content_type="application/json",
         headers=problem.headers,
     )
+    response[_CODE] = problem.form.code
     if problem.form is TOO_LARGE:
         response.force_close()
     return response
+
+
+def code_of(response: web.StreamResponse) -> str:
+    """The error's code, of a response that ``respond`` has made; empty for all others."""
+    code: str = response.get(_CODE, "")
+    return code
 
 
 def sse_event(problem: Problem, dialect: Dialect = openai) -> bytes:
@@ -137,6 +156,8 @@ def sse_event(problem: Problem, dialect: Dialect = openai) -> bytes:
 
 
 def as_event(body: bytes, dialect: Dialect) -> bytes:
-    """The body of an error, an engine's own as well, as such an event."""
+    """The body of an error, an engine's own as well, as such an event; a line, where the streams are of lines."""
+    if dialect is ollama:
+        return body + b"\n"
     name = b"event: error\n" if dialect is anthropic else b""  # its clients go by the names of events
     return b"%s%s\n" % (name, b"".join(b"data: %s\n" % line for line in body.splitlines() or [b""]))

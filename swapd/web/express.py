@@ -13,7 +13,9 @@ from typing import Final, NamedTuple
 from swapd.web import heads, surface
 from swapd.web.guard import offered
 from swapd.web.headers import JSON, upstream_lines
-from swapd.web.heads import ALIKE, Malformed
+from swapd.web.heads import ALIKE, Field, Malformed
+from swapd.web.proxies import added
+from swapd.web.visit import id_line, is_sane
 
 LONGEST_HEAD = 8192
 MOST_LINES = 64
@@ -26,19 +28,48 @@ _TARGETS |= {path.encode(): full for path, full in surface.ALSO.items() if full 
 _LINE = re.compile(rb"POST (/[a-z0-9/]+) HTTP/1\.1\r\n")
 _HOST = re.compile(rb"[0-9A-Za-z.:\[\]_-]{1,255}")
 _LENGTH = re.compile(rb"[0-9]{1,7}")
-_SPECIAL = frozenset((b"transfer-encoding", b"expect", b"upgrade", b"content-encoding", b"te", b"trailer"))
-"""Who sends one of these wants something special."""
+_SPECIAL = frozenset(
+    (
+        *(b"transfer-encoding", b"expect", b"upgrade", b"content-encoding", b"te", b"trailer"),
+        *(b"origin", b"sec-fetch-site", b"x-request-id"),
+    )
+)
+"""Who sends one of these wants something special, or is a web page. A sane id is read before."""
+_ID = b"\r\nx-request-id:"
+
+
+class Head(NamedTuple):
+    """Of a request: ``lines`` of headers for the engine, the body's length, ``keys`` that are offered to us.
+
+    ``keep``: the connection. ``told``: what a proxy added.
+    """
+
+    lines: bytes
+    length: int
+    keep: bool
+    keys: tuple[bytes, ...]
+    host: bytes
+    told: tuple[Field, ...]
 
 
 class Express(NamedTuple):
-    """A request: ``lines`` of headers for the engine, ``keys`` that it offers to us, ``size`` bytes in all."""
+    """A request of ``size`` bytes. ``id``: as its client calls it, empty if it does not."""
 
     target: str
-    lines: bytes
+    head: Head
     body: bytes
-    keep: bool
-    keys: tuple[bytes, ...]
+    id: bytes
     size: int
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """What it offers to us."""
+        return self.head.keys
+
+    @property
+    def lines(self) -> bytes:
+        """The headers for the engine."""
+        return self.head.lines + id_line(self.id) if self.id else self.head.lines
 
 
 class Other:
@@ -61,19 +92,29 @@ def read(text: bytes | bytearray, limit: int) -> Express | int | Other:
     target = _TARGETS.get(bytes(line[1])) if line is not None else None
     if line is None or target is None:
         return OTHER
-    found = _sorted(bytes(text[line.end() : end + 2]))
-    if found is None or found[1] > min(limit, LONGEST_BODY):
+    block, id = _without_id(bytes(text[line.end() - 2 : end + 2]))
+    head = _sorted(block)
+    if head is None or head.length > min(limit, LONGEST_BODY):
         return OTHER
-    lines, length, keep, keys = found
-    size = end + 4 + length
+    size = end + 4 + head.length
     if len(text) < size:
         return size
-    return Express(target, lines, bytes(text[end + 4 : size]), keep, keys, size)
+    return Express(target, head, bytes(text[end + 4 : size]), id, size)
+
+
+def _without_id(block: bytes) -> tuple[bytes, bytes]:
+    """The lines without the one that tells the request's id, by which none would be like another; and the id."""
+    at = block.lower().find(_ID)
+    if at < 0:
+        return block[2:], b""
+    end = block.find(b"\r\n", at + 2)
+    id = block[at + len(_ID) : end].strip(b" \t")
+    return (block[2 : at + 2] + block[end + 2 :], id) if is_sane(id) else (block[2:], b"")
 
 
 @lru_cache(maxsize=ALIKE)
-def _sorted(block: bytes) -> tuple[bytes, int, bool, tuple[bytes, ...]] | None:
-    """What goes on to the engine, the body's length, whether the connection is kept, the keys. None: special."""
+def _sorted(block: bytes) -> Head | None:
+    """The head of a request. None: special."""
     try:
         found = heads.fields(block)
     except Malformed:
@@ -92,4 +133,5 @@ def _sorted(block: bytes) -> tuple[bytes, int, bool, tuple[bytes, ...]] | None:
     if not one_of_each or any(wish.lower() not in (b"keep-alive", b"close") for wish in wishes):
         return None
     keep = b"close" not in [wish.lower() for wish in wishes]
-    return JSON + upstream_lines(found, b"content-type"), int(lengths[0]), keep, offered(found)
+    lines = JSON + upstream_lines(found, b"content-type")
+    return Head(lines, int(lengths[0]), keep, offered(found), hosts[0].rstrip(b" \t"), added(found))

@@ -218,8 +218,15 @@ def _payload(text: bytes, left: int) -> Iterator[bytes]:
         yield text[found.end() : left]
 
 
-def of_answer(head: Status, method: str) -> Framing:
-    """How the body that follows ``head`` ends. Raises Malformed where the head contradicts itself."""
+def of_answer(head: Status, method: str, *, upgrade: bool = False) -> Framing:
+    """How the body that follows ``head`` ends. Raises Malformed where the head contradicts itself.
+
+    ``upgrade``: the engine was asked to switch protocols; then what follows is neither's but the client's.
+    """
+    if head.code == 101:
+        if not upgrade:
+            raise Malformed("it switched protocols, which nobody asked it to do")
+        return UntilClose()
     chunked, length = _said(head)
     if method == "HEAD" or head.code in (204, 304):
         return Counted(0)

@@ -18,9 +18,10 @@ from aiohttp import web
 
 from swapd.core.refusal import Reason, Refusal
 from swapd.core.settings import ClientKey, Settings
-from swapd.core.spec import Catalog
+from swapd.core.spec import Catalog, Pool
 from swapd.web.errors import INVALID_KEY, NOT_THEIRS, Problem, of_refusal
 from swapd.web.heads import Field
+from swapd.web.manners import MANNERS
 from swapd.web.quota import Quotas
 
 _PLAIN = (b"x-api-key", b"api-key")
@@ -52,6 +53,16 @@ def may_use(client: ClientKey | None, *names: str) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in client.models for name in names)
 
 
+def may_use_pool(client: ClientKey | None, pool: Pool) -> bool:
+    """Whether a pool is for the client: by its own name, or because each of its models is."""
+    return may_use(client, pool.name) or all(may_use(client, name) for name in pool.models)
+
+
+def _not_theirs(client: ClientKey, name: str) -> Problem:
+    text = f"client '{client.name}' has no right to it; its 'models' in the config say which it may use"
+    return Problem(NOT_THEIRS, f"cannot use model '{name}': {text}", param="model")
+
+
 class Guard:
     """Knows the clients of the config in force. ``settings``, ``catalog``: as they are now."""
 
@@ -62,8 +73,13 @@ class Guard:
         self._quotas = Quotas(time.monotonic)
 
     def of(self, request: web.Request) -> ClientKey | None:
-        """The same by what a request's headers offer."""
-        return self.who(offered(request.raw_headers))
+        """The same by what a request's headers offer. Where no key is needed, no foreign page may come. (403)"""
+        found, manners = self.who(offered(request.raw_headers)), request.app[MANNERS]
+        if found is None:
+            manners.check_page(request)
+        else:
+            manners.of(request).sender = found.name
+        return found
 
     def who(self, keys: Sequence[bytes]) -> ClientKey | None:
         """Whose key is among these; None where the config has no clients. Raises Problem (401)."""
@@ -101,13 +117,17 @@ class Guard:
         """
         if client is None or EVERY in client.models:
             return
-        resolved = self._catalog().resolve(name)
+        catalog = self._catalog()
+        if (pool := catalog.pool(name)) is not None:
+            if not may_use_pool(client, pool):
+                raise _not_theirs(client, name)
+            return
+        resolved = catalog.resolve(name)
         if resolved is None:
             raise of_refusal(Refusal(Reason.UNKNOWN_MODEL, name, detail="; GET /v1/models lists what there is"))
         spec, alias = resolved
         if not may_use(client, alias.name if alias is not None else spec.name, spec.name):
-            text = f"client '{client.name}' has no right to it; its 'models' in the config say which it may use"
-            raise Problem(NOT_THEIRS, f"cannot use model '{name}': {text}", param="model")
+            raise _not_theirs(client, name)
 
 
 class _Ring:

@@ -37,7 +37,7 @@ NEVER_UP = HOP_BY_HOP | {
     # makes llama-server go on generating after its client has left
     b"x-conversation-id",
 }
-_NEVER_DOWN = HOP_BY_HOP | {b"server", b"date", b"content-length", b"set-cookie"}
+_NEVER_DOWN = HOP_BY_HOP | {b"server", b"date", b"content-length", b"set-cookie", b"x-request-id", b"request-id"}
 JSON = b"Content-Type: application/json\r\n"
 
 
@@ -51,7 +51,8 @@ def upstream_lines(fields: Sequence[Field], *but: bytes) -> bytes:
 def client_lines(head: Status) -> bytes:
     """What the client gets of the engine's headers.
 
-    An engine's CORS headers echo any origin, so they stay inside; and what swapd says is not the engine's to say.
+    An engine's CORS headers echo any origin, so they stay inside; and what swapd says is not the engine's to say,
+    nor what the request is called.
     """
     drop = _NEVER_DOWN.union(head.tokens(b"connection")) if b"connection" in head.names else _NEVER_DOWN
     return lines(

@@ -11,6 +11,7 @@ from swapd.web.alarm import Alarm
 from swapd.web.client import Client
 from swapd.web.connection import Connection
 from swapd.web.express import Express, Other
+from swapd.web.visit import Visit
 
 HALF_SENT = 60.0
 """Seconds that the head of a request may take; and so many without a byte its body."""
@@ -25,6 +26,9 @@ class Hall(Protocol):
 
     def limit(self) -> int:
         """Bytes that a body may have."""
+
+    def welcome(self, connection: Connection, request: Express) -> Visit:
+        """Take down who comes."""
 
     async def answer(self, client: Client, request: Express) -> None:
         """Answer it in any case, or break the connection."""
@@ -101,7 +105,8 @@ class Lane(asyncio.Protocol):
             self._enough = found
 
     async def _answer(self, request: Express) -> None:
-        client = Client(self._connection, keep=request.keep)
+        visit = self._hall.welcome(self._connection, request)
+        client = Client(self._connection, keep=request.head.keep, visit=visit)
         try:
             await self._hall.answer(client, request)
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar, cast
 
 from aiohttp import HttpVersion11, web
@@ -16,6 +16,8 @@ BODY_IDLE = 60.0
 LARGE = 1 << 20
 """Bytes from which on a body is worked at in a thread."""
 BODY_LIMIT: web.AppKey[Callable[[], int]] = web.AppKey("body_limit")
+KEYED: web.AppKey[Callable[[web.Request], object]] = web.AppKey("keyed")
+"""Raises Problem for whoever has no right to ask."""
 T = TypeVar("T")
 _NO_ROOM = (
     b'{"error": {"message": "cannot accept the connection: limits.connections is reached", '
@@ -33,24 +35,35 @@ async def read_body(request: web.Request, limit: int) -> bytes:
     Raises Problem: 413 above the limit (at once, where Content-Length says so), 400 if it stalls or is
     compressed in a way we do not know.
     """
-    if request.content_length is not None and request.content_length > limit:
-        raise _too_large(limit)
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(BODY_IDLE) as bound:
-            async for chunk in request.content.iter_any():
-                bound.reschedule(asyncio.get_running_loop().time() + BODY_IDLE)
-                size += len(chunk)
-                if size > limit:
-                    raise _too_large(limit)
-                chunks.append(chunk)
-    except TimeoutError:
-        raise Problem(BAD_REQUEST, f"cannot read the body: no byte for {BODY_IDLE:g} s") from None
+    chunks = [chunk async for chunk in incoming(request, limit)]
     body, encoding = b"".join(chunks), request.headers.get("Content-Encoding", "").lower()
     if encoding in ("", "identity"):
         return body
     return await off_loop(_inflate, body, encoding, limit)
+
+
+async def incoming(request: web.Request, limit: int, key: str = "body") -> AsyncIterator[bytes]:
+    """The request's body as it comes. Raises Problem: 413 above ``limits.key``, 400 if it stalls."""
+    check_length(request, limit, key)
+    size = 0
+    while True:
+        try:
+            async with asyncio.timeout(BODY_IDLE):
+                chunk = await request.content.readany()
+        except TimeoutError:
+            raise Problem(BAD_REQUEST, f"cannot read the body: no byte for {BODY_IDLE:g} s") from None
+        if not chunk:
+            return
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit, key)
+        yield chunk
+
+
+def check_length(request: web.Request, limit: int, key: str = "body") -> None:
+    """Whether a body is to come that is too large. Raises Problem (413)."""
+    if request.content_length is not None and request.content_length > limit:
+        raise _too_large(limit, key)
 
 
 async def off_loop(work: Callable[..., T], body: bytes, *more: Any) -> T:
@@ -62,12 +75,19 @@ async def off_loop(work: Callable[..., T], body: bytes, *more: Any) -> T:
 
 async def expect(request: web.Request) -> web.StreamResponse | None:
     """``Expect: 100-continue``: nobody is invited to send what will be refused."""
+    return invited(request, lambda asked: check_length(asked, asked.app[BODY_LIMIT]()))
+
+
+def invited(request: web.Request, check: Callable[[web.Request], object]) -> web.StreamResponse | None:
+    """The same with a ``check`` that raises Problem."""
     if request.headers["Expect"].lower() != "100-continue":
         text = "cannot do what the request expects: only 100-continue is known"
         return respond(Problem(BAD_REQUEST, text), dialect_of(request.path))
-    limit = request.app[BODY_LIMIT]()
-    if request.content_length is not None and request.content_length > limit:
-        return respond(_too_large(limit), dialect_of(request.path))
+    try:
+        request.app[KEYED](request)
+        check(request)
+    except Problem:
+        return None  # the handler will refuse it in the same words
     if request.version >= HttpVersion11 and request.transport is not None:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     return None
@@ -89,8 +109,8 @@ def _inflate(body: bytes, encoding: str, limit: int) -> bytes:
     return plain
 
 
-def _too_large(limit: int) -> Problem:
-    text = f"cannot take the request: its body is larger than {limit} bytes (limits.body)"
+def _too_large(limit: int, key: str = "body") -> Problem:
+    text = f"cannot take the request: its body is larger than {limit} bytes (limits.{key})"
     return Problem(TOO_LARGE, text)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
+from swapd.core.pools import choose
 from swapd.core.refusal import Reason, Refusal
 from swapd.core.settings import ClientKey
 from swapd.core.spec import LATEST
@@ -17,6 +18,7 @@ from swapd.web.errors import of_refusal
 from swapd.web.gate import Config, Gate
 from swapd.web.guard import Guard
 from swapd.web.learned import Learned
+from swapd.web.pool_entries import pool_entry, theirs
 
 
 class Models:
@@ -41,6 +43,8 @@ class Models:
         """All models and aliases that are not unlisted and are for the client, aliases as entries of their own."""
         who = self._guard.of(request)
         entries = [self._entry(name, m, who) for m in listed(self._gate, who) for name in names(m, who)]
+        view = self._gate.view()
+        entries += [pool_entry(pool, view, self._learned) for pool in theirs(self._config.catalog, who)]
         return web.json_response({"object": "list", "data": entries})
 
     async def one(self, request: web.Request) -> web.Response:
@@ -48,6 +52,8 @@ class Models:
         who = self._guard.of(request)
         name = asked.name_of(Peek(model=request.match_info["id"]), {}, self._config.catalog)
         self._guard.check(who, name)
+        if (pool := self._config.catalog.pool(name)) is not None:
+            return web.json_response(pool_entry(pool, self._gate.view(), self._learned))
         model = find(self._gate, self._config, name)
         shown = name if name in names(model, who) else name.removesuffix(LATEST)
         return web.json_response(self._entry(shown, model, who))
@@ -63,9 +69,10 @@ def listed(gate: Gate, who: ClientKey | None) -> list[ModelView]:
 
 
 def find(gate: Gate, config: Config, name: str) -> ModelView:
-    """The model behind a name or an alias. Raises Problem (404)."""
-    found = config.catalog.resolve(name)
-    model = gate.view().models.get(found[0].name) if found is not None else None
+    """The model behind a name or an alias; of a pool, the one that would be asked now. Raises Problem (404)."""
+    view, pool = gate.view(), config.catalog.pool(name)
+    found = config.catalog.resolve(name) if pool is None else config.catalog.resolve(choose(view, pool)[0])
+    model = view.models.get(found[0].name) if found is not None else None
     if model is None:
         raise of_refusal(Refusal(Reason.UNKNOWN_MODEL, name, detail=config.catalog.near(name)))
     return model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from swapd.web import asked, repair, surface
+from swapd.web import asked, messages, repair, surface, tunnel
 from swapd.web.client import Client
 from swapd.web.express import Express
 from swapd.web.headers import JSON, upstream_lines
@@ -32,10 +32,12 @@ class OpenAI:
         inference = self._inference
         client.who = inference.guard.who(request.keys)
         found, sent = repair.read(request.body, asked.peek)
+        client.streams = bool(found.stream)
         name = asked.name_of(found, {}, inference.config.catalog)
         inference.guard.check(client.who, name)
-        out = await inference.edited(name, Request("POST", request.target, request.lines, *sent))
-        await inference.answer(client, name, inference.relayed(client, out, streams=bool(found.stream)))
+        out = Request("POST", request.target, request.lines, *sent, ability=surface.ABILITIES[request.target])
+        out = await inference.aimed(client, name, out)
+        await inference.answer(client, name, inference.relayed(client, out, streams=client.streams))
 
     async def by_body(self, request: web.Request) -> web.StreamResponse:
         """A POST whose JSON body names the model."""
@@ -43,15 +45,19 @@ class OpenAI:
         body = await read_body(request, self._inference.config.settings.limits.body)
         found, sent = await off_loop(repair.read, body, asked.peek)
         name = self._inference.name(found, request, client)
-        lines = JSON + upstream_lines(request.raw_headers, b"content-type")
-        out = Request("POST", surface.full(request.path) + query_of(request), lines, *sent)
-        return await self._relayed(client, name, await self._inference.edited(name, out), bool(found.stream))
+        client.streams = bool(found.stream)
+        lines, path = JSON + upstream_lines(request.raw_headers, b"content-type"), surface.full(request.path)
+        if path == messages.PATH and messages.only_chats(self._inference.config.catalog, name):
+            return await self._by_chat(client, name, request, sent)
+        out = Request("POST", path + query_of(request), lines, *sent, ability=surface.ABILITIES[path])
+        return await self._relayed(client, name, await self._inference.aimed(client, name, out), client.streams)
 
     async def by_query(self, request: web.Request) -> web.StreamResponse:
         """A GET whose query names the model."""
         client = self._inference.client(request)
         name = self._inference.name(asked.Peek(), request, client)
-        out = Request("GET", request.path + query_of(request), upstream_lines(request.raw_headers), None)
+        target, ability = request.path + query_of(request), surface.ABILITIES[request.path]
+        out = Request("GET", target, upstream_lines(request.raw_headers), None, ability=ability)
         return await self._relayed(client, name, out, False)
 
     async def by_path(self, request: web.Request) -> web.StreamResponse:
@@ -60,9 +66,22 @@ class OpenAI:
         raw = request.rel_url.raw_path.partition("/upstream/")[2]
         name, path = asked.split_path(raw, config.catalog)
         self._inference.guard.check(client.who, name)
+        if tunnel.wanted(request):
+            deliver = tunnel.tunnelled(client, request, path + query_of(request), self._inference.upstream)
+            return await self._inference.through(client, name, deliver)
         body = await read_body(request, config.settings.limits.body) if request.can_read_body else None
         out = Request(request.method, path + query_of(request), upstream_lines(request.raw_headers), body)
         return await self._relayed(client, name, out, await off_loop(asked.wants_stream, body or b""))
+
+    async def _by_chat(
+        self, client: Client, name: str, request: web.Request, sent: repair.Repaired
+    ) -> web.StreamResponse:
+        """Anthropic's messages, from an engine that has none."""
+        body, answer = await off_loop(messages.by_chat, sent.body, name)
+        lines = JSON + upstream_lines(request.raw_headers, b"content-type", b"accept-encoding")
+        out = Request("POST", messages.CHAT, lines, body, sent.places, ability=surface.ABILITIES[messages.CHAT])
+        out = await self._inference.aimed(client, name, out)
+        return await self._inference.through(client, name, self._inference.told(client, out, answer))
 
     async def _relayed(self, client: Client, name: str, out: Request, streams: bool) -> web.StreamResponse:
         return await self._inference.through(client, name, self._inference.relayed(client, out, streams=streams))

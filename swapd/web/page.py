@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from swapd.web.wire import Source
+from swapd.web.flow import Source
 
 LONGEST = 1 << 20
 """Bytes that are kept of it as a rule; nothing that we ask for is near that."""

@@ -11,9 +11,13 @@ from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import NamedTuple
 
+import msgspec
+
 from swapd.core.engine import RunId
 from swapd.core.events import Usage
+from swapd.core.kinds import KINDS
 from swapd.core.refusal import Exit, Reason, Refusal
+from swapd.core.spec import Timeouts
 from swapd.web import errors, framing, usage
 from swapd.web.client import Client
 from swapd.web.gate import Lease
@@ -28,8 +32,11 @@ SLOT_POLL = 2.5
 of a non-stream request has left."""
 SLOT_BOUND = 60.0
 """Seconds after which a slot is taken to be free all the same."""
+_SLOT_BOUNDS = Timeouts(connect=1.0, first_byte=2.0, idle=2.0)
 
 
+LOADING = 503
+"""What engines of all kinds answer while they cannot: nothing of the request was done."""
 Pour = Callable[["Passing"], Awaitable[None]]
 """Gives an answer to its client, in some form. Raises Lost, Silent, TimeoutError and Malformed."""
 
@@ -40,6 +47,7 @@ class Passing(NamedTuple):
     client: Client
     lease: Lease
     answer: Answer
+    bounds: Timeouts
     until: float | None
     notes: bytes
 
@@ -53,14 +61,21 @@ async def relay(
     Raises EngineBroke and FirstByteLate before the first byte; after it, nothing: a cut answer is cut for
     the client too, or ended by an SSE error event.
     """
+    if client.late is not None:
+        request = await client.late.aim(lease.spec, request)
     begun = asyncio.get_running_loop().time()
     try:
-        bounds = lease.spec.terms.service.timeouts
+        service = lease.spec.terms.service
+        bounds = service.routes.get(request.ability, service.timeouts)
+        if (kind := KINDS[service.kind]).elsewhere:
+            request = request._replace(target=kind.at(request.target))
         answer = await upstream.ask(lease.run, request, bounds)
         try:
             lease.usage = Usage(asyncio.get_running_loop().time() - begun)
             until = begun + bounds.total if bounds.total is not None else None
-            passing = Passing(client, lease, answer, until, notes_on(lease, request.repaired))
+            passing = Passing(client, lease, answer, bounds, until, notes_on(lease, request.repaired))
+            if answer.head.code == LOADING and client.again:
+                raise EngineBroke("it says that it is loading")
             await _poured(passing, pour or as_it_comes)
         except EngineBroke:
             raise  # nothing has reached the client
@@ -70,20 +85,21 @@ async def relay(
         finally:
             answer.release()
     except (asyncio.CancelledError, FirstByteLate):
-        if not streams and request.body is not None:
+        given = request.upload.sent if request.upload is not None else request.body is not None
+        if given and not streams and "native" in kind.can:  # others do not tell of slots
             lease.keep_until(_until_idle(lease, upstream))
         raise
 
 
 async def as_it_comes(passing: Passing) -> None:
     """To the byte. After comments only a stream of events can follow; anything else becomes one event."""
-    client, lease, answer, until, notes = passing
+    client, lease, answer, bounds, until, notes = passing
     if client.begun and not (answer.is_events and answer.head.code == 200):
         page = await whole(passing)
         client.whole(answer.head.code, page)
         return
     head = client.head_of(answer, notes)
-    ends = await answer.pour(head, client.channel, lease.spec.terms.service.timeouts.idle, until)
+    ends = await answer.pour(head, client.channel, bounds.idle, until)
     lease.usage = usage.read(*ends, lease.usage.first_byte if lease.usage else None)
 
 
@@ -92,7 +108,7 @@ async def whole(passing: Passing, most: int = LONGEST) -> bytes:
     answer, page = passing.answer, Page(most)
     answer.body = framing.plain(answer.body)
     try:
-        await answer.pour(b"", page, passing.lease.spec.terms.service.timeouts.idle, passing.until)
+        await answer.pour(b"", page, passing.bounds.idle, passing.until)
     except (Lost, Silent, Malformed, TimeoutError) as error:
         raise EngineBroke(str(error) or "it fell silent", unheard=False) from error
     if page.cut:
@@ -102,8 +118,7 @@ async def whole(passing: Passing, most: int = LONGEST) -> bytes:
 
 async def _poured(passing: Passing, pour: Pour) -> None:
     """Let ``pour`` do it; a cut answer is cut for the client, or ended by an event that says why."""
-    client, lease, answer, _, _ = passing
-    bounds = lease.spec.terms.service.timeouts
+    client, lease, answer, bounds, _, _ = passing
     try:
         await pour(passing)
         return
@@ -141,12 +156,24 @@ def _notes(run: RunId, queued: int, loaded: int) -> bytes:
     return notes % (run.model.encode(), run.n, queued, loaded)
 
 
+async def busy_slots(upstream: Upstream, run: RunId) -> int | None:
+    """How many slots llama-server says are processing; None if it does not say."""
+    try:
+        code, text = await upstream.page(run, "/slots", _SLOT_BOUNDS)
+        slots = msgspec.json.decode(text) if code == 200 else None
+    except (EngineBroke, FirstByteLate, msgspec.DecodeError):
+        return None
+    if not isinstance(slots, list):
+        return None
+    return sum(1 for slot in slots if isinstance(slot, dict) and slot.get("is_processing"))
+
+
 async def _until_idle(lease: Lease, upstream: Upstream) -> None:
     """Wait until the engine shows no more busy slots than it has clients: then the deserted one is free."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(SLOT_BOUND):
             while True:
                 await asyncio.sleep(SLOT_POLL)
-                busy = await upstream.busy_slots(lease.run)
+                busy = await busy_slots(upstream, lease.run)
                 if busy is None or busy <= upstream.relaying(lease.run):
                     return

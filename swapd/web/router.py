@@ -19,7 +19,6 @@ from swapd.core.settings import ClientKey
 from swapd.core.view import ModelView
 from swapd.web import asked
 from swapd.web.asked import Peek
-from swapd.web.auth import check_page, peer_address
 from swapd.web.entries import LOADED, LOADING, UNLOADED, entry, names, progress, status, value
 from swapd.web.errors import BAD_REQUEST, FIRST_BYTE_LATE, MODEL_REQUIRED, Problem, of_refusal
 from swapd.web.events import Moves
@@ -27,6 +26,7 @@ from swapd.web.gate import Config, Gate
 from swapd.web.guard import Guard
 from swapd.web.learned import BOUNDS, Learned
 from swapd.web.limits import expect, off_loop, read_body
+from swapd.web.manners import MANNERS
 from swapd.web.models import find, listed
 from swapd.web.upstream import EngineBroke, FirstByteLate, Upstream
 
@@ -102,7 +102,7 @@ class Router:
             raise Problem(BAD_REQUEST, "model is not loaded", param="model")
         try:
             with self._guard.counted(who):
-                async with self._gate.lease(name, who.name if who else peer_address(request)) as lease:
+                async with self._gate.lease(model.spec.name, request.app[MANNERS].of(request).sender) as lease:
                     return await self._asked(lease.run)
         except Refused as refused:
             raise of_refusal(refused.refusal) from None
@@ -163,8 +163,6 @@ class Router:
     async def _named(self, request: web.Request) -> ModelView:
         """The model that the body names: nothing is loaded or unloaded by default. Raises Problem (400, 404)."""
         who = self._guard.of(request)
-        if who is None:
-            check_page(request, "load or unload models")
         body = await read_body(request, self._config.settings.limits.body)
         found = await off_loop(asked.peek, body)
         if not found.model:

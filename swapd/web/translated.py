@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import msgspec
 
+from swapd.web.flow import KEPT
 from swapd.web.framing import Framing
 from swapd.web.heads import Malformed
 from swapd.web.translation import Translation
-from swapd.web.wire import KEPT
 
 DONE = b"[DONE]"
 LONGEST = 16 << 20
@@ -85,7 +85,7 @@ class Translated:
 
     def _event(self, data: bytes) -> bytes:
         if _ERROR.match(data):
-            raise Unsayable(f"it says that it failed: {_message(data)}")
+            raise Unsayable(f"it says that it failed: {message_of(data)}")
         try:
             return self._translation.event(data)
         except (ValueError, RecursionError) as error:
@@ -98,12 +98,15 @@ class Translated:
         return self._translation.end()
 
 
-def _message(error: bytes) -> str:
-    """What an error in OpenAI's shape says."""
+def message_of(error: bytes) -> str:
+    """What an error says in OpenAI's shape, or in SGLang's (``message``) or FastAPI's (``detail``)."""
     try:
-        said = msgspec.json.decode(error)["error"]
-        return str(said["message"] if isinstance(said, dict) else said)
-    except (msgspec.DecodeError, RecursionError, LookupError, TypeError):
+        said = msgspec.json.decode(error)
+        for key in ("error", "message", "detail"):
+            if isinstance(said, dict) and said.get(key):
+                said = said[key]
+        return said if isinstance(said, str) else msgspec.json.encode(said).decode()
+    except (msgspec.DecodeError, RecursionError):
         return error[:200].decode(errors="replace")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from swapd.core import explain
 from swapd.core.commands import Cause
 from swapd.core.events import EngineSick
 from swapd.core.refusal import Exit, Reason, Refusal, Refused
+from swapd.core.spec import Retry
 from swapd.web.client import Client
 from swapd.web.errors import FIRST_BYTE_LATE, Problem, of_refusal
 from swapd.web.gate import Engines, Gate, Lease
@@ -22,6 +24,10 @@ NOTHING = 0.05
 """Seconds that are no wait."""
 LONGEST_PAUSE = 60
 """Seconds for which a client is sent away at most: an estimate for later is worth little."""
+LONGEST_BACKOFF = 30.0
+"""Seconds between two tries at most."""
+JITTER = 0.25
+"""Share of it by which a pause is longer or shorter."""
 Deliver = Callable[[Lease], Awaitable[None]]
 """Answers a request from an engine that is held. Raises EngineBroke and FirstByteLate before the first byte."""
 
@@ -39,12 +45,14 @@ class Turns:
         Raises Problem.
         """
         tries = 0
+        client.visit.model = name
         while True:
             try:
                 async with self._gate.lease(name, client.name) as lease:
                     held = lease
                     client.reason = self._reason(lease)
                     client.lease = lease
+                    client.again = tries < lease.spec.terms.service.retry.attempts
                     return await deliver(lease)
             except Refused as refused:
                 raise self._problem(self._with_last_lines(refused.refusal)) from None
@@ -54,10 +62,10 @@ class Turns:
                 retry = held.spec.terms.service.retry
                 # One taken away on purpose is not asked for again: that would undo the operator's unload.
                 on_purpose = held.revoked is not None and held.revoked.cause is not Cause.SICK
-                if on_purpose or not broke.unheard or tries == retry.attempts:
+                if on_purpose or not broke.unheard or not client.again:
                     raise self._died(held, str(broke)) from None
                 tries += 1
-                await asyncio.sleep(retry.backoff)
+                await asyncio.sleep(pause(retry, tries))
                 if broke.deaf:  # and has not ended meanwhile: the desk drops news of what has
                     self._gate.post(EngineSick(held.run, f"nobody listens at {held.endpoint} any more"))
 
@@ -104,3 +112,8 @@ class Turns:
         if model is not None and model.failure is not None and model.failure.run == lease.run:
             told = replace(told, exit=model.failure.exit, detail="died")
         return of_refusal(told)
+
+
+def pause(retry: Retry, tries: int) -> float:
+    """Seconds before the try after so many: twice as long each time, and never the same for two who wait."""
+    return min(retry.backoff * 2.0 ** (tries - 1), LONGEST_BACKOFF) * random.uniform(1 - JITTER, 1 + JITTER)

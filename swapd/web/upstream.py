@@ -12,22 +12,21 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-import msgspec
-
 from swapd.core.commands import Command, Kill, Revoke, Terminate
 from swapd.core.engine import Endpoint, RunId
 from swapd.core.events import EngineExited, EngineReady, Event
 from swapd.core.spec import Timeouts
 from swapd.web import framing
+from swapd.web.dial import dial
+from swapd.web.flow import Sink, Source, Upload
 from swapd.web.framing import Framing
 from swapd.web.heads import ALIKE, Malformed, Status
 from swapd.web.page import Page
-from swapd.web.wire import Lost, Silent, Sink, Source, Wire
+from swapd.web.wire import Lost, Silent, Wire
 
 REST = 2.5
 """Seconds a connection rests in the pool at most."""
 _NOBODY = ConnectionRefusedError, FileNotFoundError
-_SLOT_BOUNDS = Timeouts(connect=1.0, first_byte=2.0, idle=2.0)
 
 
 class EngineBroke(Exception):
@@ -50,7 +49,8 @@ class Request(NamedTuple):
     """What an engine is sent. ``target``: raw path and query; ``lines``: headers but Host and Content-Length.
 
     ``repaired``: places of the body that are not as the client sent them. ``upgrade``: the engine is asked to
-    switch protocols.
+    switch protocols. ``ability``: what the engine must be able to do (core.kinds); empty where nobody knows.
+    ``upload``: a body in pieces, instead of ``body``.
     """
 
     method: str
@@ -59,6 +59,8 @@ class Request(NamedTuple):
     body: bytes | None
     repaired: int = 0
     upgrade: bool = False
+    ability: str = ""
+    upload: Upload | None = None
 
 
 class Line:
@@ -69,8 +71,7 @@ class Line:
         self._wires: set[Wire] = set()
         self._resting: list[Wire] = []
         self._closed = False
-        host = "localhost" if endpoint.path else f"{endpoint.host}:{endpoint.port}"
-        self._host = f"Host: {host}\r\n".encode()
+        self._head = endpoint.head.encode()
         self.relaying = 0
 
     async def send(self, request: Request, bounds: Timeouts) -> tuple[Wire, Status]:
@@ -81,9 +82,10 @@ class Line:
         """
         bound, name = _first_byte(bounds)
         try:
-            return await self._ask(self._written(request), bounds.connect, bound)
-        except Silent:
-            raise FirstByteLate(f"no byte from the engine within {bound:g} s (timeouts.{name})") from None
+            return await self._ask(request, bounds, bound)
+        except Silent as silent:
+            why = str(silent) or f"no byte from the engine within {bound:g} s (timeouts.{name})"
+            raise FirstByteLate(why) from None
         except Lost as lost:
             raise EngineBroke(str(lost), unheard=lost.unheard) from lost
         except Malformed as error:
@@ -103,7 +105,11 @@ class Line:
         for wire in list(self._wires):
             wire.abort()
 
-    async def _ask(self, text: bytes, connect: float | None, bound: float | None) -> tuple[Wire, Status]:
+    async def _ask(self, request: Request, bounds: Timeouts, bound: float | None) -> tuple[Wire, Status]:
+        text, upload = self._written(request), request.upload
+        if upload is not None:  # on a fresh wire: one that had rested may be dead
+            fresh = await self._connect(bounds.connect)
+            return fresh, await fresh.upload(text, upload, bounds, bound)
         wire = self._rested()
         if wire is not None:
             try:
@@ -111,7 +117,7 @@ class Line:
             except Lost as lost:
                 if not lost.stale or self._closed:
                     raise
-        wire = await self._connect(connect)
+        wire = await self._connect(bounds.connect)
         return wire, await wire.ask(text, bound)
 
     def _rested(self) -> Wire | None:
@@ -124,14 +130,9 @@ class Line:
 
     async def _connect(self, bound: float | None) -> Wire:
         """A fresh wire. Raises EngineBroke."""
-        loop = asyncio.get_running_loop()
-        where = self._endpoint
         try:
             async with asyncio.timeout(bound):
-                if where.path:
-                    _, wire = await loop.create_unix_connection(self._made, where.path)
-                else:
-                    _, wire = await loop.create_connection(self._made, where.host, where.port)
+                wire = await dial(self._endpoint, self._made)
         except OSError as error:
             late = isinstance(error, TimeoutError) and bound is not None
             why = f"no connection to the engine within {bound:g} s" if late else error.strerror or str(error)
@@ -152,10 +153,12 @@ class Line:
 
     def _written(self, request: Request) -> bytes:
         method, target, lines, body = request[:4]
-        start = f"{method} {target} HTTP/1.1\r\n".encode() + self._host
-        if body is None:
-            return b"%s%s\r\n" % (start, lines)
-        return b"%s%sContent-Length: %d\r\n\r\n%s" % (start, lines, len(body), body)
+        start = f"{method} {self._endpoint.prefix}{target} HTTP/1.1\r\n".encode() + self._head
+        if body is not None:
+            return b"%s%sContent-Length: %d\r\n\r\n%s" % (start, lines, len(body), body)
+        if request.upload is not None:
+            return b"%s%sContent-Length: %d\r\n\r\n" % (start, lines, request.upload.length)
+        return b"%s%s\r\n" % (start, lines)
 
 
 @dataclass(slots=True)
@@ -254,17 +257,6 @@ class Upstream:
         finally:
             answer.release()
         return answer.head.code, bytes(page.text)
-
-    async def busy_slots(self, run: RunId) -> int | None:
-        """How many slots llama-server says are processing; None if it does not say."""
-        try:
-            code, text = await self.page(run, "/slots", _SLOT_BOUNDS)
-            slots = msgspec.json.decode(text) if code == 200 else None
-        except (EngineBroke, FirstByteLate, msgspec.DecodeError):
-            return None
-        if not isinstance(slots, list):
-            return None
-        return sum(1 for slot in slots if isinstance(slot, dict) and slot.get("is_processing"))
 
     def relaying(self, run: RunId) -> int:
         """How many answers of the run are being relayed right now."""

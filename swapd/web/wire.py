@@ -7,21 +7,19 @@ anew. While the client cannot take more, the engine's socket is not read, and so
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
-from typing import Protocol, cast
+from contextlib import aclosing
+from typing import cast
 
+from swapd.core.spec import Timeouts
 from swapd.web import heads
 from swapd.web.alarm import Alarm
+from swapd.web.flow import Pour, Sending, Sink, Source, Upload
 from swapd.web.framing import Framing
 from swapd.web.heads import Malformed, Status
 
-PIECES = 6
-"""The first, and the last so many pieces of a body are kept: there it says what it cost."""
 STALE = 1.0
 """Seconds after which a connection that ends cannot have been closed before the request came."""
-KEPT = 8192
-"""Bytes of each of them."""
 
 
 class Lost(Exception):
@@ -37,33 +35,7 @@ class Lost(Exception):
 
 
 class Silent(Exception):
-    """Nothing came within the bound."""
-
-
-class Source(Protocol):
-    """What pours, as its sink sees it."""
-
-    def pause(self) -> None:
-        """Pour no more for now."""
-
-    def resume(self) -> None:
-        """Pour on."""
-
-
-class Sink(Protocol):
-    """Whoever a body is poured to."""
-
-    def attach(self, source: Source | None) -> None:
-        """From now on ``source`` is told when to pause; None: nobody is."""
-
-    def write(self, data: bytes) -> None:
-        """Take a piece."""
-
-    def unsent(self) -> int:
-        """Bytes that it has not taken yet."""
-
-    def reset(self) -> None:
-        """It takes nothing any more: break with it."""
+    """Nothing came within the bound; or what its text says took too long."""
 
 
 class Wire(asyncio.Protocol):
@@ -75,7 +47,9 @@ class Wire(asyncio.Protocol):
         self._alarm = Alarm(loop, self._rings)
         self._waiter: asyncio.Future[None] | None = None
         self._got = b""  # what has come and is not passed on
-        self._pour: _Pour | None = None
+        self._pour: Pour | None = None
+        self._feeder: Source | None = None
+        self._sending: Sending | None = None  # not all of the request is out
         self._failure: Exception | None = None
         self._ended = False  # the engine closed in good order
         self._unheard = True
@@ -86,7 +60,8 @@ class Wire(asyncio.Protocol):
     def spent(self) -> bool:
         """Whether nothing more can be asked: it is broken, or not done with what was asked before."""
         broken = self._failure is not None or self._transport.is_closing()
-        return broken or bool(self._got) or self._transport.get_write_buffer_size() > 0
+        owes = self._sending is not None or self._transport.get_write_buffer_size() > 0
+        return broken or owes or bool(self._got)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ready to ask."""
@@ -132,18 +107,61 @@ class Wire(asyncio.Protocol):
             self.abort()
             raise
 
+    async def upload(self, request: bytes, body: Upload, bounds: Timeouts, bound: float | None) -> Status:
+        """The same for a request whose body is sent in pieces; ``bound`` counts from when it is out.
+
+        Raises Lost, Silent, Malformed, and what reading the body raises; then it is closed.
+        """
+        self._sending = self._feeder = Sending(bounds.idle, self._wake)
+        try:
+            async with asyncio.timeout(bounds.total):
+                head = await self._send(self._sending, request, body)
+                if head is None:
+                    self._sending = None
+                    self._alarm.set(bound)
+                    head = await self._head()
+                return head
+        except BaseException as error:
+            self.abort()
+            if isinstance(error, TimeoutError):
+                raise Silent(f"it took longer than {bounds.total:g} s (timeouts.total)") from None
+            raise
+
+    async def _send(self, sending: Sending, head: bytes, body: Upload) -> Status | None:
+        """Send as fast as the engine takes it. One that answers before the end gets no more: its answer."""
+        self.resting = False
+        self._unheard = True
+        self._asked = self._loop.time()
+        self._transport.set_write_buffer_limits(1, 0)  # full until all of a piece is taken
+        self._transport.write(head)
+        async with aclosing(body.pieces()) as pieces:
+            async for piece in pieces:
+                if not self._transport.is_closing():
+                    self._transport.write(piece)
+                sending.unsent = self._transport.get_write_buffer_size()
+                self._alarm.set(sending.idle)
+                while (came := self._came()) is None and (sending.full or self._transport.is_closing()):
+                    await self._news()
+                if came is not None:
+                    return came
+                self._alarm.set(None)  # our own disk may take its time
+        return None
+
     async def _head(self) -> Status:
-        """The head of the answer, after others that say that it will come."""
-        while True:
-            while (end := self._got.find(heads.END, 0, heads.LONGEST)) < 0:
-                heads.check_beginning(self._got)
-                await self._news()
+        """The head of the answer."""
+        while (head := self._came()) is None:
+            await self._news()
+        return head
+
+    def _came(self) -> Status | None:
+        """The head of the answer, if it has come; others before it say that it will. Raises Malformed."""
+        while (end := self._got.find(heads.END, 0, heads.LONGEST)) >= 0:
             head = heads.status(self._got[: end + 4])
             self._got = self._got[end + 4 :]
-            if head.code == 101:
-                raise Malformed("it switched protocols, which nobody asked it to do")
-            if head.code >= 200:
+            if head.code >= 200 or head.code == 101:
                 return head
+        heads.check_beginning(self._got)
+        return None
 
     async def pour(self, head: bytes, body: Framing, sink: Sink, idle: float | None) -> tuple[bytes, bytes]:
         """Let the body run to ``sink``, after ``head``; return how it began and how it ended, once it has.
@@ -151,7 +169,7 @@ class Wire(asyncio.Protocol):
         ``idle`` seconds without a byte from the engine are Silent; so many without the sink taking one reset it.
         Raises Lost, Silent, Malformed.
         """
-        pour = _Pour(body, sink, idle)
+        pour = Pour(body, sink, idle)
         rest, self._got = self._got, b""
         try:
             piece = body.take(rest) if rest else b""
@@ -183,6 +201,22 @@ class Wire(asyncio.Protocol):
         self.resting = True
         self._alarm.set(seconds)
 
+    def feed(self, data: bytes, feeder: Source) -> None:
+        """To the engine, after it has switched protocols. ``feeder`` is told when to pause."""
+        self._feeder = feeder
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
+    def pause_writing(self) -> None:
+        """The engine takes no more for now."""
+        if self._feeder is not None:
+            self._feeder.pause()
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        if self._feeder is not None:
+            self._feeder.resume()
+
     def abort(self) -> None:
         """Close at once: that is how an engine is told to stop."""
         self._alarm.cancel()
@@ -203,7 +237,7 @@ class Wire(asyncio.Protocol):
             self._transport.resume_reading()
             self._alarm.set(self._pour.idle)
 
-    def _pass(self, pour: _Pour, data: bytes) -> None:
+    def _pass(self, pour: Pour, data: bytes) -> None:
         body, ended = pour.body, pour.body.over
         if ended:
             body.extra = True
@@ -244,10 +278,12 @@ class Wire(asyncio.Protocol):
             self.abort()
         elif self._pour is not None and self._pour.paused:
             self._press(self._pour)
+        elif self._pour is None and self._sending is not None:
+            self._wait_for(self._sending)
         else:
             self._fail(Silent())
 
-    def _press(self, pour: _Pour) -> None:
+    def _press(self, pour: Pour) -> None:
         """The sink was full for as long as it may. One that takes a little now and then is only slow."""
         before, pour.unsent = pour.unsent, pour.sink.unsent()
         if pour.unsent < before:
@@ -255,23 +291,10 @@ class Wire(asyncio.Protocol):
         else:
             pour.sink.reset()
 
-
-class _Pour:
-    """A body on its way."""
-
-    __slots__ = ("body", "first", "idle", "last", "paused", "sink", "unsent")
-
-    def __init__(self, body: Framing, sink: Sink, idle: float | None) -> None:
-        self.body = body
-        self.sink = sink
-        self.idle = idle
-        self.paused = False
-        self.unsent = 0
-        self.first = b""
-        self.last: deque[bytes] = deque(maxlen=PIECES)
-
-    def keep(self, piece: bytes) -> None:
-        """One more."""
-        self.last.append(piece[-KEPT:])
-        if not self.first:
-            self.first = piece[:KEPT]
+    def _wait_for(self, sending: Sending) -> None:
+        """The same for the engine, which is to take an upload."""
+        before, sending.unsent = sending.unsent, self._transport.get_write_buffer_size()
+        if sending.unsent < before:
+            self._alarm.set(sending.idle)
+        else:
+            self._fail(Silent(f"it took nothing of the request for {sending.idle:g} s (timeouts.idle)"))

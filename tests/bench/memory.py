@@ -1,11 +1,14 @@
-"""What a daemon weighs, idle and with 500 streams, and what it costs when nothing happens with ten engines up."""
+"""What a daemon weighs: idle, with 500 streams, with readers that stand still; and what it costs at rest."""
 
 from __future__ import annotations
 
+import json
+import socket
 import tempfile
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +21,16 @@ SLOW = 100_000
 """Microseconds between two events of each of the 500 streams: 5000 events a second in all."""
 SETTLE = 15.0
 """Seconds until what a start leaves to do is done: the ledger is saved again only after ten."""
+STUCK = 200
+"""Readers that ask for an endless stream and then read nothing of it."""
+STUCK_FOR = 5.0
+"""Seconds that they hold it while the engine sends as fast as it may."""
 IDLE = 30.0
 """Seconds without a request: three looks at the meters, six at the config, wherever they fall."""
 LIMITS = {
     "idle_mib": ("RSS, idle, ten engines up", "MiB", 70.0),
     "streams_mib": (f"RSS, most with {STREAMS} streams", "MiB", 130.0),
+    "stuck_mib": (f"RSS, most with {STUCK} readers that stand still", "MiB", 130.0),
     "idle_cpu": ("CPU, idle, ten engines up", "% of a core", 0.1),
 }
 """Figure -> (words, unit, at most)."""
@@ -43,6 +51,7 @@ def measure(pace: float = 1.0) -> dict[str, float | None]:
                 driven = pool.submit(drive, daemon, load)
                 found["streams_mib"] = _most(daemon, driven)
             found["after_mib"] = _resident(daemon)
+            found["stuck_mib"] = _stuck(daemon, STUCK_FOR * pace)
     return found | driven.result()
 
 
@@ -70,6 +79,25 @@ def _most(daemon: Proxy, driven: Future[dict[str, float | None]]) -> float:
     while not driven.done():
         most = max(most, _resident(daemon))
         time.sleep(0.1)
+    return most
+
+
+def _stuck(daemon: Proxy, seconds: float) -> float:
+    """The most while nobody reads what an engine has for all of them."""
+    body = json.dumps(
+        {"model": proxies.MODEL, "stream": True, "bench_chunks": 1 << 30, "bench_batch": 64},
+        separators=(",", ":"),
+    ).encode()
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
+    most, until = 0.0, time.monotonic() + seconds
+    with ExitStack() as readers:
+        for _ in range(STUCK):
+            reader = readers.enter_context(socket.create_connection((daemon.host, daemon.port)))
+            reader.sendall(head + body)
+            reader.recv(1)
+        while time.monotonic() < until:
+            most = max(most, _resident(daemon))
+            time.sleep(0.1)
     return most
 
 

@@ -45,6 +45,7 @@ def edited(loaded):
         ("engines: 2}", "engines: 2, reserve: 1GiB}", Changes(settings=("budget",))),
         ("budget: {engines: 2}", "", Changes(retuned=("a", "b"), settings=("budget",))),
         ("models:", "default_model: a\nmodels:", Changes(settings=("default_model",))),
+        ("models:", "pools: {p: {models: [a]}}\nmodels:", Changes(settings=("pools",))),
         ("models:", "scheduling: {queue: 1}\nmodels:", Changes(settings=("scheduling",))),
         ("models:", "log: {level: debug}\nlimits: {body: 1}\nmodels:", Changes(settings=("limits", "log"))),
         ("models:", "admin: {key: k}\ninsecure: true\nmodels:", Changes(settings=("admin", "insecure"))),
@@ -62,7 +63,9 @@ def test_only_what_was_edited_changes(edited, was, becomes, means):
     assert change == means
     assert bool(change) == (means != Changes())
     models = means.added or means.removed or means.relaunched or means.retuned
-    assert change.of_catalog == bool(models or {"budget", "scheduling", "default_model"} & set(means.settings))
+    assert change.of_catalog == bool(
+        models or {"budget", "scheduling", "default_model", "pools"} & set(means.settings)
+    )
 
 
 def test_an_alias_that_moves_from_a_removed_model_retunes_its_new_one(edited):

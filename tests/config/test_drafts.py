@@ -53,7 +53,7 @@ def test_the_model_s_name_in_a_default_is_each_model_s_own(loaded):
 
 
 def test_a_model_that_is_no_mapping_is_told(problems):
-    message = "must be a mapping with a 'path' or a 'command', not"
+    message = "must be a mapping with a 'path', a 'command' or a 'url', not"
     assert problems("models:\n  a:\n  b: /x\n  c: [1]\n") == [
         f"swapd.yaml:2:5: models.a: {message} nothing",
         f"swapd.yaml:3:6: models.b: {message} '/x'",

@@ -76,7 +76,9 @@ def test_the_example_configs_fit(path):
         "clients: {a: {keys: x}}",
         "clients: {a: {rate: 5}}",
         "models: {m: {hf: a}}",
-        "models: {m: {engine: vllm}}",
+        "models: {m: {engine: vlm}}",
+        "models: {m: {url: 'ftp://host'}}",
+        "models: {m: {capabilities: [chatt]}}",
         "log: {level: loud}",
     ]
     + [f"budget: {{{entry}}}" for entry in ("ram: 3", "CUDA0: 22G", "cuda0: 1GiB", "big: 1GiB", "reserve: 1")]

@@ -31,16 +31,6 @@ def test_a_health_path_begins_with_a_slash():
         leaves.web_path("health")
 
 
-def test_only_one_engine_kind_is_built():
-    assert leaves.engine_kind("llama.cpp") == "llama.cpp"
-    with pytest.raises(
-        ValueError, match="'vllm' is not supported yet: give 'command' and 'health', and leave 'eng"
-    ):
-        leaves.engine_kind("vllm")
-    with pytest.raises(ValueError, match=r"'vlm' is not one of llama.cpp, vllm, .* \(did you mean 'vllm'\?\)"):
-        leaves.engine_kind("vlm")
-
-
 @pytest.mark.parametrize("text", ["0", "0s", "0ms"])
 def test_a_bound_that_leaves_no_time_is_none(text):
     with pytest.raises(ValueError, match=f"'{text}' leaves no time at all: give a duration, or 'never'"):

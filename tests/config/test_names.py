@@ -47,7 +47,7 @@ def test_default_model_is_a_model_or_an_alias(loaded, problems):
     models = "models: {qwen: {path: /x, aliases: [gpt]}}"
     assert loaded(f"default_model: gpt\n{models}").catalog.default_model == "gpt"
     assert problems(f"default_model: qwem\n{models}") == [
-        "swapd.yaml:1:16: default_model: there is no model or alias 'qwem' (did you mean 'qwen'?)"
+        "swapd.yaml:1:16: default_model: there is no model, alias or pool 'qwem' (did you mean 'qwen'?)"
     ]
 
 

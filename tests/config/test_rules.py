@@ -6,7 +6,8 @@ import pytest
 
 BAD = [
     ("a: {ttl: 5m}",
-     "10: models.a: says neither 'path' (a GGUF file) nor 'command' (what starts its engine): give one"),
+     "10: models.a: says neither 'path' (a GGUF file) nor 'command' (what starts its engine) nor 'url' "
+     "(where it runs): give one"),
     ("a: {path: /x, command: 'x ${port}'}",
      "33: models.a.command: stands beside 'path': a model has one or the other, remove one"),
     ("a: {command: 'x -p 80'}",

@@ -8,16 +8,17 @@ from swapd.config import shapes
 from swapd.config.schema import DESCRIBED, Config, Defaults, Model
 
 WORKING = {
-    Config: "default_model listen state_dir trace include log macros admin clients insecure budget scheduling "
+    Config: "default_model listen state_dir trace include log macros admin clients insecure cors hosts "
+    "trusted_proxies pools budget scheduling "
     "limits defaults models",
     Model: "path command binary socket gpu_layers threads threads_batch context batch ubatch parallel device "
     "embeddings reranking mmproj draft lora args aliases ttl pinned preload priority concurrency unlisted "
     "description metadata env cwd stop health start_timeout stop_grace drain timeouts retry request "
-    "upstream_model strict_json needs engine",
+    "upstream_model strict_json needs engine url api_key capabilities",
 }
 REFUSED = {
-    Config: "cors hosts trusted_proxies tls keepalive_comments pools",
-    Model: "hf url api_key restart nice cpus oom_score_adj",
+    Config: "tls",
+    Model: "hf restart nice cpus oom_score_adj",
 }
 
 
@@ -42,23 +43,8 @@ def test_a_model_key_that_is_not_built_yet_is_refused(problems, key):
 
 
 def test_what_works_instead_is_said(problems):
-    assert problems("models: {a: {hf: org/repo}, b: {url: 'http://x'}}") == [
+    assert problems("models: {a: {hf: org/repo}}") == [
         "swapd.yaml:1:18: models.a.hf: is not supported yet: download the file and give its 'path'",
-        "swapd.yaml:1:38: models.b.url: is not supported yet: give a 'command' that starts the engine, "
-        "or remove the model",
-    ]
-
-
-def test_another_engine_kind_is_refused_with_what_works_instead(problems):
-    assert problems("models: {m: {engine: vllm, command: 'x ${port}'}}") == [
-        "swapd.yaml:1:22: models.m.engine: 'vllm' is not supported yet: give 'command' and 'health', "
-        "and leave 'engine' out"
-    ]
-
-
-def test_the_upload_limit_is_not_built_yet(problems):
-    assert problems("limits: {upload: 1GiB}\nmodels: {}") == [
-        "swapd.yaml:1:18: limits.upload: is not supported yet: remove it"
     ]
 
 
@@ -68,6 +54,7 @@ def test_defaults_are_all_keys_but_those_that_say_which_model_it_is():
         "command",
         "hf",
         "url",
+        "api_key",
         "aliases",
     }
 

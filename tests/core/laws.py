@@ -263,6 +263,8 @@ class Laws(NaiveBook):
             assert not owed, f"{life.run} is evicted before its quantum {owed} is served"
         if why.cause is Cause.TTL:
             assert not self.waits_for(name), f"{life.run} retires while somebody waits for it"
+            ttl = life.spec.terms.stay.ttl
+            assert ttl is not None and self.now >= life.idle + ttl, f"{life.run} retires before its ttl {ttl}"
 
     def _terminate(self, terminate: order.Terminate) -> None:
         life = self.living(terminate.run)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from swapd.core import events as fact
 from swapd.core.book import Wish
 from swapd.core.engine import Endpoint, RunId
 from swapd.core.need import Way
-from swapd.core.spec import Catalog, Cost, Spec
+from swapd.core.spec import Catalog, Cost, Spec, Stay
 from tests.core.naive_memory import NaiveMemory, NaiveShares
 
 TIE = 1e-6
@@ -33,6 +33,8 @@ class Life:
     ready: float = 0.0
     drained: float | None = None
     terminated: float | None = None
+    idle: float = 0.0
+    """Since when nobody holds it, if nobody does."""
     excused: bool = False
     """Sick, or the second Closing: may be ended whatever its leases."""
 
@@ -93,11 +95,11 @@ class NaiveBook:
             case fact.Left(ticket):
                 if place := self.waiting.pop(ticket, None):
                     self._gave_up(place)
-                self.holding.pop(ticket, None)
+                self._releases(ticket)
                 self.shares.left(ticket, self.now)
             case fact.EngineReady(run, endpoint):
                 if (life := self.life(run)) and life.endpoint is None and not life.leaving:
-                    life.endpoint, life.ready = endpoint, self.now
+                    life.endpoint, life.ready, life.idle = endpoint, self.now, self.now
                     self.loads[run.model] = max(life.ready - life.spawned, 0.001)
                     self._owes_again(life)
                     clients = [place.client for place in self.waits_for(run.model)]
@@ -126,6 +128,9 @@ class NaiveBook:
                 if (found := self.catalog.resolve(name)) and not self.closings:
                     wish = self.rested.discard if isinstance(event, fact.LoadWished) else self.rested.add
                     wish(found[0].name)
+            case fact.KeepWished(run, ttl):
+                if (life := self.life(run)) and life.serving and not life.spec.terms.stay.pinned:
+                    self._stays(life, replace(life.spec.terms.stay, ttl=ttl))
             case fact.Closing():
                 self.closings += 1
                 for life in self.lives.values():
@@ -155,11 +160,22 @@ class NaiveBook:
             life.quantum = sure if not life.perhaps & set(self.waiting) else set()
             life.perhaps |= perhaps
 
+    def _releases(self, ticket: int) -> None:
+        run = self.holding.pop(ticket, None)
+        if run is not None and run not in self.holding.values() and (life := self.life(run)):
+            life.idle = self.now
+
+    def _stays(self, life: Life, stay: Stay) -> None:
+        life.spec = replace(life.spec, terms=replace(life.spec.terms, stay=stay))
+
     def _edit(self, catalog: Catalog) -> None:
-        self.catalog = catalog
+        before, self.catalog = self.catalog.models, catalog
         for name, life in self.lives.items():
             if name in catalog.models and not life.leaving:
+                wished = life.spec.terms.stay
                 life.spec = Spec(name, life.spec.launch, catalog.models[name].terms)
+                if name in before and before[name].terms.stay == life.spec.terms.stay:
+                    self._stays(life, wished)
         self.rested &= set(catalog.models)
         self._reckon()
 

@@ -157,6 +157,9 @@ class Play:
     def unloads(self, name: str) -> Play:
         return self.hears(fact.UnloadWished(name))
 
+    def keeps(self, run: str, ttl: float | None) -> Play:
+        return self.hears(fact.KeepWished(run_id(run), ttl))
+
     def weighs(self, name: str, *ways: Way | dict[str, int], load: float | None = None) -> Play:
         """Each way by its cost alone, or with its devices. None at all: nobody can say what it takes."""
         told = tuple(way if isinstance(way, Way) else Way(way) for way in ways)

@@ -56,6 +56,10 @@ def test_an_idle_engine_and_how_long_it_stays(terms: dict[str, object], text: st
     assert (said(play, "a"), of(play, "a").stand) == (text, None)
 
 
+def test_an_idle_engine_that_a_client_wants_to_stay_stays_for_so_long() -> None:
+    assert "for another 59 s" in said(Play("a").up("a").keeps("a#1", 60.0).after(1), "a")
+
+
 def test_a_busy_engine_and_who_waits_for_a_slot() -> None:
     play = Play(model("a", concurrency=2)).up("a").asks("a", 1)
     assert said(play, "a") == "is ready: 1 request on 2 slots"

@@ -74,6 +74,7 @@ class Day:
             self.exited: 4 * trouble,
             self.ailing: 2 * trouble,
             self.wished: 4 * trouble,
+            self.kept: 4 * trouble,
             self.weighed: 6 * trouble,
             self.read: 3,
             self.edited: 6 * trouble,
@@ -131,6 +132,9 @@ class Day:
 
     def wished(self) -> Event:
         return self.rng.choice([fact.LoadWished, fact.UnloadWished])(self.name())
+
+    def kept(self) -> Event:
+        return fact.KeepWished(self.run(), self.rng.choice([None, 0.0, 3.0]))
 
     def weighed(self) -> Event:
         name = self.rng.choice(NAMES)

@@ -36,6 +36,37 @@ def test_a_ttl_of_nothing_retires_with_the_last_lease() -> None:
     play.leaves(1).orders("terminate a#1: idle past its ttl")
 
 
+# -- a client's own ttl ----------------------------------------------------------------------------------
+
+
+def test_a_client_that_holds_an_engine_says_how_long_it_stays_and_the_next_run_stays_as_ever() -> None:
+    play = Play(model("a", ttl=60.0)).up("a").asks("a", 1).keeps("a#1", 5.0).orders("grant 1 on a#1")
+    play.leaves(1).after(4).asks("a", 2).leaves(2).orders("grant 2 on a#1")  # it holds for those who say nothing
+    play.sleeps().orders("terminate a#1: idle past its ttl")
+    assert play.now == 5 + 4 + 5
+    play.exits("a#1").up("a").keeps("a#1", 5.0).sleeps().orders("terminate a#2: idle past its ttl")
+    assert play.now == 5 + 4 + 5 + 5 + 60
+
+
+def test_it_stays_for_ever_or_not_at_all_as_its_client_wishes_but_makes_room_all_the_same() -> None:
+    play = Play(model("a", ttl=60.0), "b").up("a").asks("a", 1).keeps("a#1", None).leaves(1).forgets()
+    assert play.due() is None
+    play.asks("a", 2).keeps("a#1", 0.0).orders("grant 2 on a#1")
+    play.leaves(2).orders("terminate a#1: idle past its ttl")
+    play = Play(model("a", ttl=60.0), "b").up("a").keeps("a#1", None).after(1e6).ticks().silence()
+    play.asks("b", 1).orders("terminate a#1: makes room for b")
+
+
+def test_a_pinned_engine_stays_whatever_a_client_wishes_and_the_operators_new_ttl_is_the_last_word() -> None:
+    play = Play(model("p", pinned=True, ttl=60.0)).ready("p#1").keeps("p#1", 0.0).after(1e4).ticks()
+    play.orders("spawn p#1: pinned")
+    play = Play(model("a", ttl=60.0), "b").up("a").keeps("a#1", 90.0)
+    play.edits(model("b", ttl=1.0)).after(89).silence()
+    assert play.scheduler.view(play.now).stays_until("a") == 5 + 90
+    play.edits(model("a", ttl=100.0))
+    assert (play.due(), play.scheduler.view(play.now).stays_until("b")) == (5 + 100, None)
+
+
 # -- pinned ----------------------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from swapd.core.events import Closing
 from swapd.core.moves import KILL_AGAIN
 from swapd.core.need import Need, Source, Way
-from swapd.core.spec import Catalog
+from swapd.core.spec import Catalog, Launch
 from tests.core.box import Box
 from tests.core.play import catalog, model
 from tests.core.world import LOAD, SERVICE, Temper, World
@@ -72,6 +73,8 @@ NEEDS = {
 def memory() -> Catalog:
     """Needs as they are weighed, budgets that let some fit together."""
     models = [model(n, cost={}, pinned=n == "pin", ttl=60.0, concurrency=1 + (n == "b"), **TERMS) for n in NEEDS]
+    far = model("far", cost={}, ttl=None, **TERMS)
+    models.append(replace(far, launch=Launch((), url="http://far")))
     return catalog(*models, budget={"CUDA0": 18, "CUDA1": 9, "ram": 30}, patience=PATIENCE, wait=None)
 
 
@@ -80,6 +83,7 @@ def box(tells: bool) -> Box:
         name: tuple(Way(cost, tuple(sorted(set(cost) - {"ram"}))) for cost in told) for name, told in NEEDS.items()
     }
     needs = {name: Need(told, Source.HEADER if told else Source.UNKNOWN) for name, told in ways.items()}
+    needs["far"] = Need((Way({"ram": 1}),), Source.HEADER)  # where an edit brings it home
     return Box({"CUDA0": 20, "CUDA1": 10, "ram": 32}, needs, tells)
 
 

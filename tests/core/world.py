@@ -140,8 +140,9 @@ class World:
             case order.Kill(run):
                 if not self._perhaps(self.temper.deaf / 2):
                     self._later(0.1, fact.EngineExited(run, Exit(signal="SIGKILL")))
-            case order.Grant(ticket):
+            case order.Grant(ticket, run):
                 self._answered(ticket)
+                self._wishes(run)
                 self._later(self.rng.random() * SERVICE, fact.Left(ticket))
             case order.Refuse(ticket):
                 self._answered(ticket)
@@ -150,6 +151,11 @@ class World:
                 self._later(0.1, fact.Left(ticket))
             case order.Note():
                 pass
+
+    def _wishes(self, run: RunId) -> None:
+        """Some clients say how long their engine is to stay."""
+        if self._perhaps(0.1):
+            self._later(0, fact.KeepWished(run, self.rng.choice([None, 0.0, 20.0])))
 
     def _answered(self, ticket: int) -> None:
         if (asked := self.asked.pop(ticket, None)) is not None:
@@ -161,10 +167,11 @@ class World:
         """What happens to the machine's memory, and what must be weighed."""
         if isinstance(event, fact.CatalogChanged):
             for spec in event.catalog.models.values():
-                self._later(self.rng.random() * 3, fact.Weighed(spec.name, spec.launch, box.needs[spec.name]))
+                if not spec.remote:
+                    self._later(self.rng.random() * 3, fact.Weighed(spec.name, spec.launch, box.needs[spec.name]))
         elif isinstance(event, fact.EngineReady):
             up = self.laws.catalog.models.get(event.run.model)
-            if up is not None and not box.needs[up.name].ways:
+            if up is not None and not up.remote and not box.needs[up.name].ways:
                 self._later(1, fact.Weighed(up.name, up.launch, LEARNED))
         elif isinstance(event, fact.EngineExited) and event.run in box.held:
             late = 9.0 if self._perhaps(0.1) else self.rng.random() * 2

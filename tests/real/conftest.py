@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -22,11 +23,14 @@ import openai
 import pytest
 
 from swapd.cli.tiny_model import write_chat
-from tests.processes import Running
-from tests.tiny_gguf import write_set
+from tests.forking import Forker
+from tests.processes import Running, daemons
+from tests.tiny_gguf import write_caller, write_set
 
 ROOT = Path(__file__).parent.parent.parent
 FRONT = (sys.executable, "-W", "error", "-m", "swapd.engines.llama_server")
+
+KEY, HURRIED = "sk-of-the-desk", "sk-once-an-hour"
 
 ONE_THREAD = ("--threads", "1")
 """Two that wait for each other on busy cores, spinning, need ten times as long for a word."""
@@ -136,22 +140,45 @@ def slow_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session", params=["xllamacpp", "llama-server"])
-def engine_binaries(request: pytest.FixtureRequest, tiny_models: Path, start_engine: StartEngine) -> Binary:
-    """Our front over xllamacpp, and the true llama-server where there is one that runs on this machine."""
-    if request.param == "xllamacpp":
-        return FRONT
+def true_llama_server(tiny_models: Path, start_engine: StartEngine) -> Binary | str:
+    """The true llama-server that is installed, or why there is none."""
     binary = shutil.which("llama-server-vulkan", path=str(Path(sys.executable).parent))
     if binary is None:
-        pytest.skip("no true llama-server is installed")
+        return "no true llama-server is installed"
     with start_engine((binary,), "-m", tiny_models / "alpha.gguf") as engine:
         try:
             engine.watch(until=200)
         except AssertionError:
             if engine.process.poll() == -signal.SIGILL:
-                pytest.skip("the true llama-server was built for another CPU")
+                return "the true llama-server was built for another CPU"
             raise
     return (binary,)
+
+
+@pytest.fixture(scope="session", params=["xllamacpp", "llama-server"])
+def engine_binaries(request: pytest.FixtureRequest, tiny_models: Path, start_engine: StartEngine) -> Binary:
+    """Our front over xllamacpp, and the true llama-server where there is one that runs on this machine."""
+    if request.param == "xllamacpp":
+        return FRONT
+    found = true_llama_server(tiny_models, start_engine)
+    if isinstance(found, str):
+        pytest.skip(found)
+    return found
+
+
+@pytest.fixture(scope="session")
+def one_engine(tiny_models: Path, start_engine: StartEngine) -> Binary:
+    """The true llama-server, or our front where there is none: for what is not about the engine."""
+    found = true_llama_server(tiny_models, start_engine)
+    return FRONT if isinstance(found, str) else found
+
+
+def engine_file(folder: Path, binary: Binary) -> Path:
+    """A file that runs the engine, as ``binary`` in a config wants it."""
+    path = folder / "engine"
+    path.write_text(f'#!/bin/sh\nexec {shlex.join(binary)} "$@"\n')
+    path.chmod(0o755)
+    return path
 
 
 @pytest.fixture
@@ -162,10 +189,7 @@ def serve(
     tmp_path: Path,
 ) -> Callable[..., Running]:
     """``serve(budget)``: a daemon over both kinds of engine, with chat, embedding and rerank models."""
-    binary = tmp_path / "engine"
-    words = shlex.join(engine_binaries)
-    binary.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
-    binary.chmod(0o755)
+    binary = engine_file(tmp_path, engine_binaries)
 
     def running(budget: str = "{engines: 1}", **models: str) -> Running:
         more = "".join(f"  {name}: {{{keys}}}\n" for name, keys in models.items())
@@ -183,6 +207,40 @@ models:
 {more}""")
 
     return running
+
+
+@pytest.fixture(scope="module")
+def box(
+    forker: Forker, one_engine: Binary, tiny_models: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Running]]:
+    """``box(budget_models_and_more)``: a daemon for all tests of a module, with one kind of engine."""
+    folder = tmp_path_factory.mktemp("box")
+    binary = engine_file(folder, one_engine)
+    with daemons(folder, forker.start) as start:
+        yield lambda config: start(f"""
+listen: 127.0.0.1:0
+scheduling: {{linger: 0s, patience: 1s}}
+macros: {{gguf: "{tiny_models}"}}
+defaults: {{binary: "{binary}", threads: 1, context: 2048, env: {{PYTHONPATH: "{ROOT}"}}}}
+{config}""")
+
+
+@pytest.fixture(scope="module")
+def desk(box: Callable[[str], Running], slow_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Running:
+    """A box where two fit, with all that a client library asks for. It knows two keys; HURRIED comes once an hour."""
+    caller, flags = write_caller(tmp_path_factory.mktemp("caller"))
+    return box(f"""
+budget: {{engines: 2}}
+clients:
+  desk: {{key: {KEY}}}
+  hurried: {{key: {HURRIED}, rate: 1/h}}
+models:
+  alpha: {{path: "${{gguf}}/alpha.gguf", aliases: [gpt-4o], parallel: 2}}
+  caller: {{path: "{caller}", args: {json.dumps(flags)}}}
+  embed: {{path: "${{gguf}}/embed.gguf", embeddings: true, context: 512}}
+  rerank: {{path: "${{gguf}}/rerank.gguf", reranking: true, context: 512}}
+  slow: {{path: "{slow_model}"}}
+""")
 
 
 @pytest.fixture

@@ -56,6 +56,9 @@ class FakeGate:
         self.asked: list[tuple[str, str]] = []
         self.holding: set[Ticket] = set()
         self.released = asyncio.Event()
+        self.open = asyncio.Event()
+        """Whether it grants at once; else whoever asks waits."""
+        self.open.set()
         self.kept: list[Any] = []
         self.leases: list[Lease] = []
         self.now = 0.0
@@ -79,6 +82,7 @@ class FakeGate:
     @asynccontextmanager
     async def lease(self, model: str, client: str = "") -> AsyncIterator[Lease]:
         self.asked.append((model, client))
+        await self.open.wait()
         if self.refusal is not None:
             raise Refused(self.refusal)
         found = self.catalog.resolve(model)
@@ -99,7 +103,7 @@ class FakeGate:
 @dataclass
 class FakeConfig:
     catalog: Catalog
-    settings: Settings = field(default_factory=Settings)
+    settings: Settings = field(default_factory=lambda: Settings(hosts=("x",)))
     generation: int = 1
     problems: list[dict[str, Any]] = field(default_factory=list)
     outcome: dict[str, Any] = field(default_factory=lambda: {"generation": 2, "added": ["x"]})

@@ -176,7 +176,7 @@ async def test_a_key_of_odd_bytes_is_a_wrong_key(hall):
     front = await hall(nothing)
     front.config.settings = Settings(admin_key="right")
     reader, writer = await asyncio.open_connection("127.0.0.1", front.port)
-    writer.write(b"GET /admin/status HTTP/1.1\r\nHost: x\r\nx-api-key: \xff\r\n\r\n")
+    writer.write(b"GET /admin/status HTTP/1.1\r\nHost: localhost\r\nx-api-key: \xff\r\n\r\n")
     assert b"401" in await reader.readline()
     writer.close()
     await writer.wait_closed()

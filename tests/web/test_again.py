@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from aiohttp import web
 
 from swapd.core.engine import Endpoint, RunId
 from swapd.core.events import EngineExited, EngineReady, EngineSick
 from swapd.core.refusal import Exit
-from swapd.web import wire
+from swapd.core.spec import Retry
+from swapd.web import turns, wire
 from swapd.web.framing import Chunked, Counted
 from swapd.web.wire import Wire
 from tests.web.raw import LAST, calling, plain, post
@@ -96,3 +98,27 @@ async def test_what_comes_behind_an_answer_before_its_end_was_noted_is_not_passe
     one.connection_lost(None)
     assert sink.sent == b"head;" + whole
     assert body.extra, "so the wire is not used again"
+
+
+@ONE_LOOP
+@pytest.mark.parametrize(("busy", "told"), [(1, 200), (2, 503)])
+async def test_an_engine_that_says_it_is_loading_is_asked_again_and_then_believed(hall, busy, told):
+    asked: list[str] = []
+
+    async def engine(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        status = 503 if len(asked) <= busy else 200
+        return web.json_response({"error": {"message": "Loading model"}}, status=status)
+
+    front = await hall(engine)
+    async with front.client.post("/v1/completions", json={"model": "alpha"}) as answer:
+        assert (answer.status, (await answer.json())["error"]["message"]) == (told, "Loading model")
+    assert len(asked) == 2
+
+
+def test_each_pause_is_twice_as_long_as_the_last_and_no_two_are_alike():
+    for tries in range(1, 12):
+        pauses = {turns.pause(Retry(20, 0.1), tries) for _ in range(50)}
+        whole = min(0.1 * 2 ** (tries - 1), turns.LONGEST_BACKOFF)
+        assert len(pauses) > 1
+        assert 0.75 * whole <= min(pauses) <= max(pauses) <= 1.25 * whole

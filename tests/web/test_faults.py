@@ -25,7 +25,7 @@ from tests.web.test_heads import ONE_LOOP, never_whole
 
 ONCE = b'{"model": "once"}'
 """This model's requests are not tried again by the hall."""
-DOCUMENTED = {"server", "date", "connection", "keep-alive", "transfer-encoding", "content-length"}
+DOCUMENTED = {"server", "date", "connection", "keep-alive", "transfer-encoding", "content-length", "x-request-id"}
 
 
 async def ask(caller: Caller, body: bytes = ONCE) -> Message:

@@ -215,7 +215,7 @@ async def test_upstream_knows_names_with_slashes(hall, name):
 
 async def test_an_unknown_path_is_a_404_and_a_wrong_method_a_405(hall):
     front = await hall(echo)
-    answer = await front.client.get("/api/v0/nothing")
+    answer = await front.client.get("/v0/nothing")
     assert (answer.status, (await error_of(answer))["code"]) == (404, "not_found")
     answer = await front.client.get(HOT[0])
     assert (answer.status, (await error_of(answer))["code"]) == (405, "method_not_allowed")

@@ -177,7 +177,7 @@ async def test_when_the_client_of_a_plain_request_leaves_the_lease_is_kept_until
     async with asyncio.timeout(1.0):
         await front.gate.released.wait()
     (keeper,) = front.gate.kept
-    assert await front.upstream.busy_slots(RunId("alpha", 1)) == 1
+    assert await relay.busy_slots(front.upstream, RunId("alpha", 1)) == 1
     busy["slots"] = False
     async with asyncio.timeout(10):
         await keeper

@@ -1,0 +1,134 @@
+"""One look at a server: is it ready, will it be, or is it broken? An HTTP client would cost ten times as much.
+
+No redirect is followed: nothing goes to a server that the config does not name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from swapd.core.engine import Endpoint
+from swapd.core.kinds import LOADING
+
+BOUND = 2.0
+"""Seconds that connecting, and again answering, may take."""
+READY = 200
+NOT_HTTP = 0
+"""The status of somebody who accepts, but says nothing sensible in time."""
+DENIED = frozenset({401, 403})
+BROKEN, SURELY = 15.0, 1.0
+"""Seconds for which a wrong answer must last before it is believed; one that waiting will not mend, such as that
+the key is wrong."""
+
+
+class Broken(Exception):
+    """It answers, and not as one that is ready or ever will be. The message says how, and what to do."""
+
+
+class Answer(NamedTuple):
+    """What a look found. ``status``: None if nobody accepts; ``untrusted``: what is wrong with its certificate."""
+
+    status: int | None = None
+    untrusted: str = ""
+    why: str = ""
+    """Why there is no status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Where an engine is asked, for which path, and which answers mean that it will be ready."""
+
+    where: Endpoint
+    path: str
+    loading: frozenset[int] = LOADING
+
+    @property
+    def request(self) -> bytes:
+        """A GET."""
+        return (
+            f"GET {self.where.prefix}{self.path} HTTP/1.1\r\n{self.where.head}Connection: close\r\n\r\n".encode()
+        )
+
+    def wrong(self, answer: Answer) -> str:
+        """What is wrong with the answer, and what to do; empty if it is ready, or will be."""
+        where, status = f"{self.where}{self.path}", answer.status
+        if answer.untrusted:
+            return (
+                f"the certificate of {self.where} is not trusted ({answer.untrusted}): give the system its CA, or "
+                "set SSL_CERT_FILE where swapd is started"
+            )
+        if status in (None, NOT_HTTP, READY) or status in self.loading:
+            return ""
+        if status in DENIED:
+            return f"its health check {where} is answered with {status}: check 'api_key'"
+        return f"its health check {where} is answered with {status}, not {READY}: check 'health' and 'engine'"
+
+
+class Doubt:
+    """How long an engine has been answering wrongly. ``clock``: seconds, monotonic."""
+
+    def __init__(self, question: Question, clock: Callable[[], float]) -> None:
+        self._question = question
+        self._clock = clock
+        self._since: float | None = None
+
+    def hear(self, answer: Answer) -> None:
+        """One more answer. Raises Broken once it has been wrong for long enough."""
+        wrong, now = self._question.wrong(answer), self._clock()
+        if not wrong:
+            self._since = None
+            return
+        if self._since is None:
+            self._since = now
+        if now - self._since >= (SURELY if answer.untrusted or answer.status in DENIED else BROKEN):
+            raise Broken(wrong)
+
+
+async def look(question: Question, bound: float) -> Answer:
+    """Ask once; only the status line matters. ``bound``: seconds for connecting, and again for the answer."""
+    try:
+        async with asyncio.timeout(bound):
+            reader, writer = await _open(question.where)
+    except ssl.SSLCertVerificationError as error:
+        return Answer(untrusted=error.verify_message)
+    except (OSError, ValueError) as error:  # TimeoutError is an OSError; a name that cannot be one is the other
+        return Answer(why=_why(error))
+    try:
+        async with asyncio.timeout(bound):
+            writer.write(question.request)
+            return Answer(_status(await reader.readline()))
+    except (OSError, ValueError) as error:
+        return Answer(NOT_HTTP, why=_why(error))
+    finally:
+        writer.close()
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return getattr(error, "strerror", None) or str(error) or repr(error)
+
+
+async def _open(where: Endpoint) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    if where.path:
+        return await asyncio.open_unix_connection(where.path)
+    if where.tls:
+        return await asyncio.open_connection(where.host, where.port, ssl=trust(), server_hostname=where.host)
+    return await asyncio.open_connection(where.host, where.port)
+
+
+@functools.cache
+def trust() -> ssl.SSLContext:
+    """Whom the system trusts, or ``SSL_CERT_FILE`` says. It takes some 20 ms, so it is read once."""
+    return ssl.create_default_context()
+
+
+def _status(answer: bytes) -> int:
+    version, _, rest = answer.partition(b" ")
+    code = rest[:3]
+    return int(code) if version.startswith(b"HTTP/") and code.isdigit() else NOT_HTTP

@@ -1,0 +1,54 @@
+"""What an engine cannot do is said before anything is started for it, and who can do it instead."""
+
+from __future__ import annotations
+
+import msgspec
+
+from swapd.core.kinds import LLAMA_CPP
+from swapd.core.settings import ClientKey
+from swapd.core.spec import Spec
+from swapd.web.entries import names
+from swapd.web.errors import UNSUPPORTED, Problem
+from swapd.web.gate import Gate
+from swapd.web.models import listed
+from swapd.web.upstream import Request
+
+TOOLS = "tools"
+_TALKS = frozenset(("chat", "responses", "messages"))
+MOST_NAMED = 5
+"""Models that a refusal names."""
+
+
+class _Tools(msgspec.Struct):
+    tools: list[msgspec.Raw] | None = None
+
+
+def lacking(spec: Spec, out: Request) -> str | None:
+    """What the request needs and the model's engine cannot do; None if nothing, as far as that is known."""
+    can = spec.terms.service.abilities
+    if can is None or not out.ability:
+        return None
+    if out.ability not in can:
+        return out.ability
+    return TOOLS if TOOLS not in can and out.ability in _TALKS and _has_tools(out.body) else None
+
+
+def refusal(spec: Spec, ability: str, gate: Gate, who: ClientKey | None) -> Problem:
+    """Names the models that can, of those that are for the client."""
+    kind = spec.terms.service.kind
+    why = f"its engine ({kind}) does none" if kind != LLAMA_CPP else "it is not launched for that"
+    able = [
+        names(model, who)[0]
+        for model in listed(gate, who)
+        if ability in (model.spec.terms.service.abilities or ()) and model.spec.name != spec.name
+    ]
+    named = ", ".join(f"'{name}'" for name in able[:MOST_NAMED])
+    hint = f"ask {named}" if named else "GET /v1/models lists what each model can"
+    return Problem(UNSUPPORTED, f"cannot do {ability} with model '{spec.name}': {why}; {hint}", param="model")
+
+
+def _has_tools(body: bytes | None) -> bool:
+    try:
+        return bool(msgspec.json.decode(body or b"{}", type=_Tools).tools)
+    except msgspec.DecodeError:
+        return False  # the engine has words for it

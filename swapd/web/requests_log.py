@@ -1,0 +1,176 @@
+"""The access log: one row for each request, never what was said in it, nor a key.
+
+Whoever has answered a request only leaves a row. A timer, which runs only while there are any, takes them to a
+thread that words and writes them all at once, as the log's format wants them (``journal``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from swapd import tasks
+from swapd.core.settings import Settings
+from swapd.core.text import one_line
+from swapd.web.bridge import Relayed, behind
+from swapd.web.client import Client
+from swapd.web.errors import code_of
+from swapd.web.gate import Lease
+from swapd.web.manners import Manners
+from swapd.web.visit import Visit
+
+log = logging.getLogger("swapd.access")
+PAUSE = 0.5
+"""Seconds for which rows are gathered."""
+MOST = 1 << 15
+"""Rows that wait at most; what comes then is only counted."""
+LEFT = (b"499", "client_left")
+"""The client did not wait for the end; 499 is nginx's number for it."""
+POLLS = frozenset(f"GET {path}" for path in ("/health", "/ready", "/metrics", "/admin/status"))
+"""Asked all day by machines: told only if they go wrong."""
+_LONGEST = 100
+"""Characters of a name that is a client's own choice."""
+
+
+class Row(NamedTuple):
+    """A request that has ended, at the monotonic moment ``ended``."""
+
+    visit: Visit
+    client: str
+    lease: Lease | None
+    ended: float
+
+    def fields(self) -> dict[str, Any]:
+        """What is known of it, flat: names, counts, milliseconds."""
+        visit = self.visit
+        method, _, route = visit.what.partition(" ")
+        found: dict[str, Any] = {
+            "request_id": visit.id,
+            "client": _safe(self.client),
+            "method": method,
+            "route": route,
+            "status": int(visit.status[:3] or 0),
+            "total_ms": _ms(self.ended - visit.began),
+        }
+        if self.lease is not None:
+            _add_engine(found, self.lease)
+        elif visit.model:
+            found["model"] = _safe(visit.model)
+        if visit.code:
+            found["error"] = visit.code
+        return found
+
+    def __str__(self) -> str:
+        found = self.fields()
+        start = f"{found.pop('method')} {found.pop('route')} {found.pop('status')} in {found.pop('total_ms')} ms"
+        return " ".join([start, *[f"{name}={value}" for name, value in found.items()]])
+
+
+def _add_engine(found: dict[str, Any], lease: Lease) -> None:
+    """Who answered, what was waited for, and what it took, as far as the engine told."""
+    found["model"] = _safe(lease.spec.name)
+    found["run"] = lease.run.n
+    found["queued_ms"] = _ms(lease.queued)
+    found["load_ms"] = _ms(lease.loaded)
+    if (usage := lease.usage) is not None:
+        if usage.first_byte is not None:
+            found["first_byte_ms"] = _ms(usage.first_byte)
+        if usage.prompt is not None:
+            found["prompt_tokens"] = usage.prompt
+        if usage.completion is not None:
+            found["completion_tokens"] = usage.completion
+
+
+class RequestsLog:
+    """Gathers the rows. ``settings``: those in force."""
+
+    def __init__(self, settings: Callable[[], Settings], manners: Manners) -> None:
+        self._settings = settings
+        self._manners = manners
+        self._rows: list[tuple[Visit, str, Lease | None, float]] = []
+        self._lost = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._writing: asyncio.Task[None] | None = None
+
+    def note(self, visit: Visit, client: str, lease: Lease | None) -> None:
+        """A request has ended. Hot: costs next to nothing."""
+        if not self._settings().log.access:
+            return
+        if len(self._rows) >= MOST:
+            self._lost += 1
+            return
+        self._rows.append((visit, client, lease, time.monotonic()))
+        if self._timer is None and self._writing is None:
+            self._timer = asyncio.get_running_loop().call_later(PAUSE, self._flush)
+
+    def answered(self, client: Client) -> None:
+        """The same, of one that was answered past aiohttp."""
+        self.note(client.visit, client.name, client.lease)
+
+    @web.middleware
+    async def watch(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """The same, of one of aiohttp's."""
+        visit = self._manners.of(request)
+        try:
+            response = await handler(request)
+            if not isinstance(response, Relayed):
+                visit.status, visit.code = b"%d" % response.status, code_of(response)
+            return response
+        except asyncio.CancelledError:
+            visit.status, visit.code = LEFT
+            raise
+        except web.HTTPException as error:
+            visit.status = b"%d" % error.status
+            raise
+        finally:
+            client = behind(request)
+            if client is not None:
+                self.answered(client)
+            elif visit.what not in POLLS or visit.code:
+                self.note(visit, visit.sender, None)
+
+    async def close(self) -> None:
+        """Write what is left."""
+        while self._rows or self._writing is not None:
+            self._flush()
+            if self._writing is not None:
+                await asyncio.wait([self._writing])
+
+    def _flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._writing is None and self._rows:
+            rows, self._rows, lost, self._lost = self._rows, [], self._lost, 0
+            self._writing = tasks.spawn(self._write(rows, lost), name="write access log")
+
+    async def _write(self, rows: list[tuple[Visit, str, Lease | None, float]], lost: int) -> None:
+        try:
+            await asyncio.to_thread(_write, rows, lost)
+        finally:
+            self._writing = None
+            if self._rows:
+                self._timer = asyncio.get_running_loop().call_later(PAUSE, self._flush)
+
+
+def _write(rows: list[tuple[Visit, str, Lease | None, float]], lost: int) -> None:
+    """As one record: a handler locks, formats and flushes once for all of them. Blocks."""
+    now = time.monotonic()
+    batch = [(now - row[-1], Row(*row)) for row in rows]
+    log.info("%d requests", len(batch), extra={"rows": batch})
+    if lost:
+        log.warning("%d more requests are not in the log: there were too many at once", lost)
+
+
+def _safe(text: str) -> str:
+    return text if len(text) <= _LONGEST and text.isprintable() else one_line(text[:_LONGEST])
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1000)

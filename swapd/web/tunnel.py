@@ -1,0 +1,86 @@
+"""Websockets (RFC 6455) of engines: once one has consented, bytes run both ways, and nobody here reads them.
+
+What the engine sends runs to the client as the body of any answer does. What the client sends comes from aiohttp:
+it has read the request, and keeps what came behind it (64 KiB at most) until there is a taker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from functools import partial
+from typing import Any, cast
+
+from aiohttp import HttpVersion11, web
+
+from swapd.web.client import Client
+from swapd.web.headers import upstream_lines
+from swapd.web.relay import Passing, as_it_comes, relay
+from swapd.web.turns import Deliver
+from swapd.web.upstream import Answer, Request, Upstream
+from swapd.web.wire import Lost
+
+_UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+
+
+def wanted(request: web.Request) -> bool:
+    """Whether the client asks for a websocket."""
+    if request.method != "GET" or request.version < HttpVersion11:
+        return False
+    words = ",".join(request.headers.getall("Connection", ())).lower().split(",")
+    switches = "upgrade" in [word.strip() for word in words]
+    return switches and request.headers.get("Upgrade", "").strip().lower() == "websocket"
+
+
+def tunnelled(client: Client, request: web.Request, target: str, upstream: Upstream) -> Deliver:
+    """Deliver the websocket that the engine has at ``target``, its raw path and query.
+
+    Browsers let any page open one, and read it: where no key is needed, the guard has kept out foreign pages.
+    """
+    lines = upstream_lines(request.raw_headers) + _UPGRADE
+    out = Request("GET", target, lines, None, upgrade=True)
+    pour = partial(_both_ways, _WayIn(request))
+    return partial(relay, client, request=out, upstream=upstream, streams=True, pour=pour)
+
+
+async def _both_ways(way: _WayIn, passing: Passing) -> None:
+    """Until one side closes. An engine that answers anything else than 101 has no websocket to give.
+
+    No silence is too long: who wants to know whether the other side lives sends pings.
+    """
+    client, answer = passing.client, passing.answer
+    if answer.head.code != 101:
+        return await as_it_comes(passing)
+    way.open(answer)
+    with contextlib.suppress(Lost, TimeoutError):  # its frames tell a cut from an end
+        await answer.pour(client.switched(answer, passing.notes), client.channel, None, passing.until)
+    return None
+
+
+class _WayIn:
+    """From the client to the engine. To aiohttp it is a reader of the frames that follow the client's request."""
+
+    def __init__(self, request: web.Request) -> None:
+        self._protocol = request.protocol
+        self._answer: Answer | None = None
+
+    def open(self, answer: Answer) -> None:
+        """From now on all goes to the engine, beginning with what has come already."""
+        self._answer = answer
+        self._protocol.set_parser(cast(Any, self))
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        """More from the client. That was not the end, and nothing of it is left."""
+        assert self._answer is not None
+        self._answer.feed(data, self)
+        return False, b""
+
+    def feed_eof(self) -> None:
+        """The client has left: aiohttp cancels whoever waits for it."""
+
+    def pause(self) -> None:
+        """The engine takes no more for now: let the client wait."""
+        self._protocol.pause_reading()
+
+    def resume(self) -> None:
+        """It does again."""
+        self._protocol.resume_reading()
