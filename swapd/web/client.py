@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from swapd.core.settings import ClientKey
-from swapd.core.spec import Spec
 from swapd.web import errors, framing, heads
 from swapd.web.errors import Dialect, Problem
 from swapd.web.flow import Sink
@@ -15,7 +13,7 @@ from swapd.web.framing import LAST_CHUNK, Chunked, Counted, Enchunked, Framing
 from swapd.web.gate import Lease
 from swapd.web.headers import JSON, client_lines, own_lines
 from swapd.web.rechunked import Rechunked, chunk
-from swapd.web.upstream import Answer, Request
+from swapd.web.upstream import Answer
 from swapd.web.visit import Visit
 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
@@ -38,13 +36,6 @@ class Channel(Sink, Protocol):
 
     async def drained(self) -> None:
         """Return when the client has taken most of what was written."""
-
-
-class Late(NamedTuple):
-    """What is left open of a request for a pool: the models that are able to answer, and the edits of each."""
-
-    able: frozenset[str]
-    aim: Callable[[Spec, Request], Awaitable[Request]]
 
 
 class Client:
@@ -71,8 +62,6 @@ class Client:
         """It wants a stream of Server-Sent Events."""
         self.again = False
         """What it asks may be asked once more, as long as nothing has reached it."""
-        self.late: Late | None = None
-        """Set where it asks a pool, and what it asks is read."""
         self.who: ClientKey | None = None
         """The client by its key, where the config has clients."""
         self.lease: Lease | None = None

@@ -1,7 +1,8 @@
 """Engines that answer 5xx again and again: looked into once, and given up if it is they who are broken.
 
 An engine whose GPU has failed may live on, call itself healthy, and fail every request. But 5xx is also what
-llama-server answers to an input that is too long for it; so before an engine is given up it is asked something small.
+llama-server answers to an input that is too long for it; so an engine is asked something small before it is given
+up.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from swapd.core.events import EngineSick
 from swapd.core.spec import Spec, Timeouts
 from swapd.web.gate import Gate, Lease
 from swapd.web.headers import JSON
-from swapd.web.upstream import EngineBroke, FirstByteLate, Request, Upstream
+from swapd.web.upstream import EngineBroke, FirstByteLate, Request, Upstream, get
 
 log = logging.getLogger("swapd")
 MANY = 5
@@ -45,6 +46,11 @@ class Doubts:
         self._failures: dict[RunId, int] = {}
         self._looks: dict[RunId, asyncio.Task[None]] = {}
 
+    @property
+    def any(self) -> bool:
+        """Whether there are engines that failed last."""
+        return bool(self._failures)
+
     def note(self, lease: Lease, status: int, ability: str) -> None:
         """What a request was answered with."""
         if status not in BROKEN:
@@ -67,11 +73,13 @@ class Doubts:
         if why is not None:
             self._gate.post(EngineSick(run, f"it failed {MANY} requests in a row, and {why}"))
         else:
-            log.warning("%s failed %d requests in a row, but a small one succeeds: look at what is asked", run, MANY)
+            log.warning(
+                "%s failed %d requests in a row, but a small one succeeds: look at what is asked", run, MANY
+            )
 
     async def _broken(self, run: RunId, spec: Spec, ability: str) -> str | None:
-        """Why it is; None if it answers. A remote one is only asked for its health: anything else may cost money."""
-        questions = [Request("GET", spec.launch.health, b"", None)]
+        """Why it is; None if it answers. A remote one is only asked for its health: all else may cost money."""
+        questions = [get(spec.launch.health)]
         if not spec.remote and ability in _SMALL:
             path, body = _SMALL[ability]
             asked = msgspec.json.encode({"model": spec.terms.service.upstream_model or spec.name, **body})

@@ -5,6 +5,7 @@ Its own answer repeats the line that it could not read, in plain text; and in th
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from aiohttp import web
@@ -15,6 +16,7 @@ from swapd.web.errors import BAD_REQUEST, Problem
 from swapd.web.lane import KEEP_ALIVE
 from swapd.web.visit import fresh_id
 
+log = logging.getLogger("swapd")
 OPTIONS: dict[str, Any] = {
     "auto_decompress": False,
     "access_log": None,
@@ -37,10 +39,16 @@ class Handler(web.RequestHandler):
         """The last answer on this connection."""
         if request.writer.output_size > 0:
             return super().handle_error(request, status, exc, message)  # breaks the connection
-        why = "a line of its head is too long" if isinstance(exc, LineTooLong) else "it is no well-formed HTTP/1.1"
-        response = errors.respond(
-            errors.bug() if status >= 500 else Problem(BAD_REQUEST, f"cannot read the request: {why}")
-        )
-        response.headers["X-Request-ID"] = fresh_id().decode("ascii")
+        if status >= 500:
+            log.error("cannot answer %s", request.method, exc_info=exc)
+            response = errors.respond(errors.bug())
+        else:
+            why = (
+                "a line of its head is too long"
+                if isinstance(exc, LineTooLong)
+                else "it is no well-formed HTTP/1.1"
+            )
+            response = errors.respond(Problem(BAD_REQUEST, f"cannot read the request: {why}"))
+            response.headers["X-Request-ID"] = fresh_id().decode("ascii")
         response.force_close()
         return response

@@ -12,17 +12,17 @@ from functools import partial
 from aiohttp import web
 
 from swapd.core.settings import ClientKey
-from swapd.core.spec import Alias, Spec
 from swapd.web import ability, asked, keepalive, pooled, repair, surface
 from swapd.web.bridge import Relayed, client_of
-from swapd.web.client import Client, Late
+from swapd.web.client import Client
+from swapd.web.doubts import Doubts
 from swapd.web.entries import names
+from swapd.web.errand import Errand
 from swapd.web.errors import Problem
 from swapd.web.gate import Config, Engines, Gate
 from swapd.web.guard import Guard
 from swapd.web.keepalive import Keepalive
-from swapd.web.limits import off_loop
-from swapd.web.relay import relay
+from swapd.web.relay import Pour, as_it_comes, relay
 from swapd.web.told import tell
 from swapd.web.translation import Translation
 from swapd.web.turns import Deliver, Turns
@@ -35,6 +35,7 @@ class Inference:
     def __init__(self, gate: Gate, config: Config, engines: Engines, upstream: Upstream, guard: Guard) -> None:
         self._gate = gate
         self._turns = Turns(gate, engines)
+        self._doubts = Doubts(gate, upstream)
         self.config = config
         self.upstream = upstream
         self.guard = guard
@@ -52,32 +53,24 @@ class Inference:
         self.guard.check(client.who, name)
         return name
 
-    async def aimed(self, client: Client, name: str, out: Request) -> Request:
-        """The request as the model's engine is to get it: edited as the model and its alias want. Raises Problem
-        (400, 501).
-        """
-        resolved = self.config.catalog.resolve(name)
-        if resolved is None:
-            if (pool := self.config.catalog.pool(name)) is not None:
-                client.late = Late(pooled.able(pool, self.config.catalog, out), self._edited)
-            return out  # else the gate will say that there is no such model
-        spec, alias = resolved
-        if (missing := ability.lacking(spec, out)) is not None:
-            raise ability.refusal(spec, missing, self._gate, client.who)
-        return await self._edited(spec, out, alias)
+    def errand(
+        self, client: Client, name: str, out: Request, *, streams: bool, pour: Pour = as_it_comes
+    ) -> Errand:
+        """What is to be done for the client by the engine of a model, or by one of a pool's.
 
-    async def _edited(self, spec: Spec, out: Request, alias: Alias | None = None) -> Request:
-        service = spec.terms.service
-        if out.upload is not None and service.upstream_model is not None:
-            return out._replace(upload=out.upload.named(service.upstream_model))
-        if out.body is None:
-            return out
-        if out.repaired and service.strict_json:
-            raise repair.refusal(alias.name if alias else spec.name, out.repaired)
-        edits = [edit for edit in (service.edits, alias.edits if alias else None) if edit]
-        if not edits and service.upstream_model is None:
-            return out  # untouched, to the byte
-        return out._replace(body=await off_loop(asked.edited, out.body, edits, service.upstream_model))
+        Raises Problem (400, 501) for what cannot be done, before anything is started for it.
+        """
+        alias = able = None
+        if (resolved := self.config.catalog.resolve(name)) is not None:
+            spec, alias = resolved
+            if (missing := ability.lacking(spec, out)) is not None:
+                raise ability.refusal(spec, missing, self._gate, client.who)
+            if out.repaired and spec.terms.service.strict_json:
+                raise repair.refusal(name, out.repaired)
+        elif (pool := self.config.catalog.pool(name)) is not None:
+            able = pooled.able(pool, self.config.catalog, out)
+        # Else the gate will say that there is no such model.
+        return Errand(out, partial(relay, client, upstream=self.upstream, streams=streams, pour=pour), alias, able)
 
     async def through(self, client: Client, name: str, deliver: Deliver) -> web.StreamResponse:
         """Let ``deliver`` answer past aiohttp from an engine of the model, and tell aiohttp so. Raises Problem."""
@@ -95,22 +88,23 @@ class Inference:
     async def answer(self, client: Client, name: str, deliver: Deliver) -> None:
         """The same for a client past aiohttp. Within what it may ask for. Raises Problem."""
         every = self.config.settings.keepalive_comments if client.streams else None
-        pool = self.config.catalog.pool(name)
-        take = self._turns.take if pool is None else partial(pooled.take, self._gate, self._turns, pool)
         if client.who is None and every is None:  # hot: nobody counts
-            await take(client, name, deliver)
+            await self._take(client, name, deliver)
             return
         with self.guard.counted(client.who, client.tokens), self._kept_alive(client, name, every):
-            await take(client, name, deliver)
+            await self._take(client, name, deliver)
 
-    def relayed(self, client: Client, out: Request, *, streams: bool) -> Deliver:
-        """Deliver the engine's answer to ``out`` as it comes, to the byte."""
-        return partial(relay, client, request=out, upstream=self.upstream, streams=streams)
+    async def _take(self, client: Client, name: str, deliver: Deliver) -> None:
+        if (pool := self.config.catalog.pool(name)) is not None:
+            await pooled.take(self._gate, self._turns, pool, client, deliver)
+        else:
+            await self._turns.take(client, name, deliver)
+        if (client.status >= 500 or self._doubts.any) and client.lease is not None and isinstance(deliver, Errand):
+            self._doubts.note(client.lease, client.status, deliver.out.ability)
 
-    def told(self, client: Client, out: Request, translation: Translation) -> Deliver:
-        """Deliver it in the words of the translation, which made ``out``."""
-        pour = partial(tell, translation)
-        return partial(relay, client, request=out, upstream=self.upstream, streams=translation.streams, pour=pour)
+    def told(self, client: Client, name: str, out: Request, translation: Translation) -> Errand:
+        """The same, answered in the words of the translation, which made ``out``."""
+        return self.errand(client, name, out, streams=translation.streams, pour=partial(tell, translation))
 
     @contextlib.contextmanager
     def _kept_alive(self, client: Client, name: str, every: float | None) -> Iterator[None]:

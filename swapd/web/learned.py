@@ -16,7 +16,7 @@ from swapd import tasks
 from swapd.core.engine import RunId, State
 from swapd.core.spec import Launch, Spec, Timeouts
 from swapd.core.view import ModelView
-from swapd.web.upstream import EngineBroke, FirstByteLate, Upstream
+from swapd.web.upstream import EngineBroke, FirstByteLate, Upstream, get
 
 NUMBERS = ("n_ctx", "n_ctx_train", "n_embd", "n_vocab", "n_params", "size", "vocab_type")
 BOUNDS = Timeouts(connect=2.0, first_byte=5.0, idle=5.0)
@@ -53,7 +53,7 @@ class Learned:
 
     async def _ask(self, run: RunId, spec: Spec) -> None:
         try:
-            code, text = await self._upstream.page(run, "/v1/models", BOUNDS)
+            code, text = await self._upstream.page(run, get("/v1/models"), BOUNDS)
         except (EngineBroke, FirstByteLate):
             return
         if code == 200 and (found := _read(text, (spec.name, spec.terms.service.upstream_model))):

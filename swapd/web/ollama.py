@@ -36,7 +36,6 @@ from swapd.web.ollama_vectors import Embeddings
 from swapd.web.ollama_words import Chat, Embed, Generate, Named
 from swapd.web.pool_entries import pool_entry, theirs
 from swapd.web.relay import notes_on
-from swapd.web.turns import Deliver
 from swapd.web.upstream import Request
 
 RUNNING = "Ollama is running"
@@ -176,8 +175,9 @@ class Ollama:
         path, body = await off_loop(encoded, sent.body.body)
         lines = JSON + upstream_lines(sent.request.raw_headers, b"content-type", b"accept", b"accept-encoding")
         out = Request("POST", path, lines, body, sent.body.places, ability=surface.ABILITIES[path])
-        out = await self._inference.aimed(sent.client, sent.name, out)
-        return await self._through(sent, self._inference.told(sent.client, out, answer))
+        errand = self._inference.told(sent.client, sent.name, out, answer)
+        errand.held = lambda lease: self._keep(sent, lease)
+        return await self._inference.through(sent.client, sent.name, errand)
 
     async def _says_nothing(self, sent: Sent, say: Say) -> web.StreamResponse:
         """An empty prompt."""
@@ -191,20 +191,16 @@ class Ollama:
             return web.Response(body=words("unload"), content_type="application/json")
 
         async def loaded(lease: Lease) -> None:
+            self._keep(sent, lease)
             sent.client.whole(200, words("load"), notes_on(lease, 0))
 
-        return await self._through(sent, loaded)
+        return await self._inference.through(sent.client, sent.name, loaded)
 
-    async def _through(self, sent: Sent, deliver: Deliver) -> web.StreamResponse:
-        """Let ``deliver`` answer, while the scheduler knows how long its engine is to stay."""
-
-        async def held(lease: Lease) -> None:
-            sent.watch.held()
-            if sent.keep is not None:
-                self._gate.post(KeepWished(lease.run, sent.keep.ttl))
-            await deliver(lease)
-
-        return await self._inference.through(sent.client, sent.name, held)
+    def _keep(self, sent: Sent, lease: Lease) -> None:
+        """An engine is held: how long it is to stay is the client's to say."""
+        sent.watch.held()
+        if sent.keep is not None:
+            self._gate.post(KeepWished(lease.run, sent.keep.ttl))
 
     def _stamp(self) -> str:
         now = monotonic()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from swapd.core.spec import Catalog
 from swapd.web import asked, messages, repair, surface, tunnel
 from swapd.web.client import Client
+from swapd.web.errand import as_it_is
+from swapd.web.errors import NOT_PERMITTED, Problem
 from swapd.web.express import Express
 from swapd.web.headers import JSON, upstream_lines
 from swapd.web.inference import Inference
@@ -36,8 +39,7 @@ class OpenAI:
         name = asked.name_of(found, {}, inference.config.catalog)
         inference.guard.check(client.who, name)
         out = Request("POST", request.target, request.lines, *sent, ability=surface.ABILITIES[request.target])
-        out = await inference.aimed(client, name, out)
-        await inference.answer(client, name, inference.relayed(client, out, streams=client.streams))
+        await inference.answer(client, name, inference.errand(client, name, out, streams=client.streams))
 
     async def by_body(self, request: web.Request) -> web.StreamResponse:
         """A POST whose JSON body names the model."""
@@ -50,7 +52,7 @@ class OpenAI:
         if path == messages.PATH and messages.only_chats(self._inference.config.catalog, name):
             return await self._by_chat(client, name, request, sent)
         out = Request("POST", path + query_of(request), lines, *sent, ability=surface.ABILITIES[path])
-        return await self._relayed(client, name, await self._inference.aimed(client, name, out), client.streams)
+        return await self._relayed(client, name, out, client.streams)
 
     async def by_query(self, request: web.Request) -> web.StreamResponse:
         """A GET whose query names the model."""
@@ -66,12 +68,18 @@ class OpenAI:
         raw = request.rel_url.raw_path.partition("/upstream/")[2]
         name, path = asked.split_path(raw, config.catalog)
         self._inference.guard.check(client.who, name)
+        _check_lent(config.catalog, name)
+        path += query_of(request)
         if tunnel.wanted(request):
-            deliver = tunnel.tunnelled(client, request, path + query_of(request), self._inference.upstream)
-            return await self._inference.through(client, name, deliver)
-        body = await read_body(request, config.settings.limits.body) if request.can_read_body else None
-        out = Request(request.method, path + query_of(request), upstream_lines(request.raw_headers), body)
-        return await self._relayed(client, name, out, await off_loop(asked.wants_stream, body or b""))
+            out, pour = tunnel.asked(request, path)
+            errand = self._inference.errand(client, name, out, streams=True, pour=pour)
+        else:
+            body = await read_body(request, config.settings.limits.body) if request.can_read_body else None
+            out = Request(request.method, path, upstream_lines(request.raw_headers), body)
+            streams = await off_loop(asked.wants_stream, body or b"")
+            errand = self._inference.errand(client, name, out, streams=streams)
+        errand.aim = as_it_is
+        return await self._inference.through(client, name, errand)
 
     async def _by_chat(
         self, client: Client, name: str, request: web.Request, sent: repair.Repaired
@@ -80,11 +88,19 @@ class OpenAI:
         body, answer = await off_loop(messages.by_chat, sent.body, name)
         lines = JSON + upstream_lines(request.raw_headers, b"content-type", b"accept-encoding")
         out = Request("POST", messages.CHAT, lines, body, sent.places, ability=surface.ABILITIES[messages.CHAT])
-        out = await self._inference.aimed(client, name, out)
-        return await self._inference.through(client, name, self._inference.told(client, out, answer))
+        return await self._inference.through(client, name, self._inference.told(client, name, out, answer))
 
     async def _relayed(self, client: Client, name: str, out: Request, streams: bool) -> web.StreamResponse:
-        return await self._inference.through(client, name, self._inference.relayed(client, out, streams=streams))
+        errand = self._inference.errand(client, name, out, streams=streams)
+        return await self._inference.through(client, name, errand)
+
+
+def _check_lent(catalog: Catalog, name: str) -> None:
+    """A remote's key is for what models are asked, not for all that its owner may do. Raises Problem (403)."""
+    resolved = catalog.resolve(name)
+    if resolved is not None and resolved[0].remote and resolved[0].launch.key:
+        why = "the config's 'api_key' would open all of it; ask the model itself"
+        raise Problem(NOT_PERMITTED, f"cannot lead to the remote of model '{name}': {why}")
 
 
 def query_of(request: web.Request) -> str:

@@ -1,6 +1,6 @@
 """Pools, virtual models: a request for one goes to the best of its models, or to the next that can be had.
 
-Which model answers is known late, and each has edits of its own; so a pool's request is edited late too.
+Once an engine was held it may have been asked, and no other one is.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from swapd.core.refusal import Reason
 from swapd.core.spec import Catalog, Pool
 from swapd.web import ability
 from swapd.web.client import Client
+from swapd.web.errand import Errand
 from swapd.web.errors import BY_REASON, UNSUPPORTED, Problem
 from swapd.web.gate import Gate
 from swapd.web.turns import Deliver, Turns
@@ -22,12 +23,10 @@ _ELSEWHERE = frozenset(
 """How a model is refused for its own sake: another may do."""
 
 
-async def take(gate: Gate, turns: Turns, pool: Pool, client: Client, name: str, deliver: Deliver) -> None:
-    """Let a model of the pool answer; each that cannot be had is tried once. Raises Problem.
-
-    Once an engine was held it may have been asked, and no other one is.
-    """
-    left = set(client.late.able if client.late is not None else pool.models)
+async def take(gate: Gate, turns: Turns, pool: Pool, client: Client, deliver: Deliver) -> None:
+    """Let a model of the pool answer; each that cannot be had is tried once. Raises Problem."""
+    able = deliver.able if isinstance(deliver, Errand) else None
+    left = set(pool.models if able is None else able)
     while True:
         name = next((name for name in choose(gate.view(), pool) if name in left), min(left))
         left.discard(name)

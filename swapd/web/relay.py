@@ -24,7 +24,7 @@ from swapd.web.gate import Lease
 from swapd.web.heads import ALIKE, Malformed
 from swapd.web.page import LONGEST, Page
 from swapd.web.translated import Unsayable
-from swapd.web.upstream import Answer, EngineBroke, FirstByteLate, Request, Upstream
+from swapd.web.upstream import Answer, EngineBroke, FirstByteLate, Request, Upstream, get
 from swapd.web.wire import Lost, Silent
 
 SLOT_POLL = 2.5
@@ -61,8 +61,6 @@ async def relay(
     Raises EngineBroke and FirstByteLate before the first byte; after it, nothing: a cut answer is cut for
     the client too, or ended by an SSE error event.
     """
-    if client.late is not None:
-        request = await client.late.aim(lease.spec, request)
     begun = asyncio.get_running_loop().time()
     try:
         service = lease.spec.terms.service
@@ -159,7 +157,7 @@ def _notes(run: RunId, queued: int, loaded: int) -> bytes:
 async def busy_slots(upstream: Upstream, run: RunId) -> int | None:
     """How many slots llama-server says are processing; None if it does not say."""
     try:
-        code, text = await upstream.page(run, "/slots", _SLOT_BOUNDS)
+        code, text = await upstream.page(run, get("/slots"), _SLOT_BOUNDS)
         slots = msgspec.json.decode(text) if code == 200 else None
     except (EngineBroke, FirstByteLate, msgspec.DecodeError):
         return None

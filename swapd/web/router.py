@@ -28,7 +28,7 @@ from swapd.web.learned import BOUNDS, Learned
 from swapd.web.limits import expect, off_loop, read_body
 from swapd.web.manners import MANNERS
 from swapd.web.models import find, listed
-from swapd.web.upstream import EngineBroke, FirstByteLate, Upstream
+from swapd.web.upstream import EngineBroke, FirstByteLate, Upstream, get
 
 QUIET = 15.0
 """Seconds of silence after which a comment shows that the line is alive."""
@@ -183,7 +183,7 @@ class Router:
     async def _asked(self, run: RunId) -> web.Response:
         """The engine's own page, to the byte."""
         try:
-            code, text = await self._upstream.page(run, "/props", BOUNDS)
+            code, text = await self._upstream.page(run, get("/props"), BOUNDS)
         except FirstByteLate as late:
             raise Problem(FIRST_BYTE_LATE, f"cannot get an answer for model '{run.model}': {late}") from None
         except EngineBroke as broke:

@@ -12,11 +12,9 @@ from typing import Any, cast
 
 from aiohttp import HttpVersion11, web
 
-from swapd.web.client import Client
 from swapd.web.headers import upstream_lines
-from swapd.web.relay import Passing, as_it_comes, relay
-from swapd.web.turns import Deliver
-from swapd.web.upstream import Answer, Request, Upstream
+from swapd.web.relay import Passing, Pour, as_it_comes
+from swapd.web.upstream import Answer, Request
 from swapd.web.wire import Lost
 
 _UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -31,15 +29,14 @@ def wanted(request: web.Request) -> bool:
     return switches and request.headers.get("Upgrade", "").strip().lower() == "websocket"
 
 
-def tunnelled(client: Client, request: web.Request, target: str, upstream: Upstream) -> Deliver:
-    """Deliver the websocket that the engine has at ``target``, its raw path and query.
+def asked(request: web.Request, target: str) -> tuple[Request, Pour]:
+    """How an engine is asked for the websocket that it has at ``target``, its raw path and query; and what is
+    done with its answer.
 
     Browsers let any page open one, and read it: where no key is needed, the guard has kept out foreign pages.
     """
     lines = upstream_lines(request.raw_headers) + _UPGRADE
-    out = Request("GET", target, lines, None, upgrade=True)
-    pour = partial(_both_ways, _WayIn(request))
-    return partial(relay, client, request=out, upstream=upstream, streams=True, pour=pour)
+    return Request("GET", target, lines, None, upgrade=True), partial(_both_ways, _WayIn(request))
 
 
 async def _both_ways(way: _WayIn, passing: Passing) -> None:

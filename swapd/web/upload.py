@@ -54,9 +54,8 @@ class Uploads:
             lines, path = upstream_lines(request.raw_headers), surface.full(request.path)
             ability = surface.ABILITIES[path]
             out = Request("POST", path + query_of(request), lines, None, ability=ability, upload=body)
-            out = await self._inference.aimed(client, name, out)
-            deliver = self._inference.relayed(client, out, streams=client.streams)
-            return await self._inference.through(client, name, deliver)
+            errand = self._inference.errand(client, name, out, streams=client.streams)
+            return await self._inference.through(client, name, errand)
         finally:
             spool.close()
 

@@ -63,6 +63,11 @@ class Request(NamedTuple):
     upload: Upload | None = None
 
 
+def get(target: str) -> Request:
+    """A question of our own."""
+    return Request("GET", target, b"", None)
+
+
 class Line:
     """Everything open to one run, and how many requests are on their way."""
 
@@ -241,13 +246,13 @@ class Upstream:
             wire.abort()
             raise _nonsense(error) from None
 
-    async def page(self, run: RunId, target: str, bounds: Timeouts) -> tuple[int, bytes]:
-        """What a GET is answered, for ourselves: status and body.
+    async def page(self, run: RunId, question: Request, bounds: Timeouts) -> tuple[int, bytes]:
+        """What is answered to a question of our own: status and body.
 
         It needs no lease: what says how an engine does must not wait for a slot, nor keep it from being idle.
         Raises EngineBroke and FirstByteLate.
         """
-        answer = await self.ask(run, Request("GET", target, b"", None), bounds)
+        answer = await self.ask(run, question, bounds)
         page = Page()
         try:
             answer.body = framing.plain(answer.body)

@@ -109,7 +109,8 @@ def chat(model: str) -> bytes:
     body = {"model": model, "messages": [{"role": "user", "content": "go"}], "stream": True, "max_tokens": 4}
     data = json.dumps(body).encode()
     head = (
-        "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        "Content-Type: application/json\r\n"
     )
     return f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data
 

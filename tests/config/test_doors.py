@@ -103,7 +103,8 @@ def test_a_key_and_a_key_file_do_not_go_together(problems, tmp_path):
 def test_all_settings_arrive(loaded, tmp_path):
     text = (
         "listen: 127.0.0.1:1\nlog: {level: debug, format: json}\nadmin: {key: '${env.K}'}\n"
-        "insecure: yes\nlimits: {body: 1MiB, upload: 2GiB, connections: 9}\nstate_dir: kept\ntrace: ~/trace.jsonl\nmodels: {}\n"
+        "insecure: yes\nlimits: {body: 1MiB, upload: 2GiB, connections: 9}\nstate_dir: kept\n"
+        "trace: ~/trace.jsonl\nmodels: {}\n"
     )
     assert loaded(text, environ={"K": "secret", "HOME": "/home/ada"}).settings == Settings(
         listen=(Address("127.0.0.1", 1),),

@@ -161,7 +161,7 @@ async def test_bad_json_an_unknown_model_and_a_huge_body_are_answered_at_once(st
             assert answer.status == 413
     except aiohttp.ClientConnectionError:
         pass  # a client that sends on regardless may see the connection close before it reads the answer
-    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % size
     reader, writer = await asyncio.open_connection("127.0.0.1", int(client.http._base_url.port))
     writer.write(head)
     assert b"413" in await reader.readline()

@@ -227,7 +227,7 @@ defaults: {{binary: "{binary}", threads: 1, context: 2048, env: {{PYTHONPATH: "{
 
 @pytest.fixture(scope="module")
 def desk(box: Callable[[str], Running], slow_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Running:
-    """A box where two fit, with all that a client library asks for. It knows two keys; HURRIED comes once an hour."""
+    """A box where two fit, with all that a client library asks for. HURRIED may come once an hour."""
     caller, flags = write_caller(tmp_path_factory.mktemp("caller"))
     return box(f"""
 budget: {{engines: 2}}

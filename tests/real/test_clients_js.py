@@ -1,31 +1,24 @@
-"""OpenAI's own client for JavaScript, with true engines behind the doors. It runs once, all its scenes in a row."""
+"""OpenAI's own client for JavaScript, with true engines behind the doors. It runs once, scene by scene."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.processes import Running, until
 from tests.real.conftest import KEY
+from tests.real.javascript import tell
 
 pytestmark = pytest.mark.real
-JS = Path(__file__).parent / "js"
 LOOKS = [("look", {"at": 1}), ("look", {})]
 
 
 @pytest.fixture(scope="module")
 def told(desk: Running) -> dict[str, Any]:
     """What became of each scene of ``openai.mjs``."""
-    if shutil.which("node") is None or not (JS / "node_modules" / "openai").is_dir():
-        pytest.skip("needs node, and `npm ci --prefix tests/real/js`")
-    command = ["node", JS / "openai.mjs", desk.url, KEY]
-    found: dict[str, Any] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, timeout=50, check=True).stdout)
-    return found
+    return tell("openai", "openai.mjs", desk.url, KEY)
 
 
 def calls(message: dict[str, Any]) -> list[Any]:
@@ -55,11 +48,13 @@ def test_it_calls_tools_and_is_answered(told):
 
 
 def test_it_embeds_packed_and_plain(told):
+    other = {}
     for form in ("packed", "plain"):
-        same, twin, other = (row["embedding"] for row in told["embeddings"][form])
-        assert (len(same), same == pytest.approx(twin, abs=1e-5)) == (64, True)
-        assert same != pytest.approx(other, abs=0.1)
-    assert told["embeddings"]["packed"][2]["embedding"] == pytest.approx(told["embeddings"]["plain"][2]["embedding"])
+        same, twin, other[form] = (row["embedding"] for row in told["embeddings"][form])
+        assert len(same) == 64
+        assert same == pytest.approx(twin, abs=1e-5)
+        assert same != pytest.approx(other[form], abs=0.1)
+    assert other["packed"] == pytest.approx(other["plain"], abs=1e-5)
 
 
 def test_it_lists_the_models(told):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import openai
@@ -21,11 +22,17 @@ def langchain() -> Any:
 
 
 @pytest.fixture
-def chat(langchain, desk) -> Any:
-    """``chat(model)``: a chat model of LangChain's, without the retries that would hide a fault."""
+def door(desk) -> Iterator[dict[str, Any]]:
+    """Where its users say that the models are, without the retries that would hide a fault."""
+    with openai.DefaultHttpxClient() as http:  # else it makes one that nobody ever closes
+        yield {"base_url": f"{desk.url}/v1", "api_key": KEY, "max_retries": 0, "timeout": 30, "http_client": http}
+
+
+@pytest.fixture
+def chat(langchain, door) -> Any:
+    """``chat(model)``: a chat model of LangChain's."""
 
     def model(name: str, **more: Any) -> Any:
-        door = {"base_url": f"{desk.url}/v1", "api_key": KEY, "max_retries": 0, "timeout": 30}
         return langchain.ChatOpenAI(model=name, **(door | more))
 
     return model
@@ -60,8 +67,7 @@ def test_a_model_with_tools_bound_calls_them_and_is_answered(chat):
     assert not again.invalid_tool_calls
 
 
-def test_it_embeds_documents_and_queries(langchain, desk):
-    door = {"base_url": f"{desk.url}/v1", "api_key": KEY, "max_retries": 0}
+def test_it_embeds_documents_and_queries(langchain, door):
     # Else it sends token numbers, of OpenAI's vocabulary, which it would have to download.
     model = langchain.OpenAIEmbeddings(model="embed", check_embedding_ctx_length=False, **door)
     same, other = model.embed_documents(["happy dog", "car engine"])

@@ -106,7 +106,11 @@ async def test_a_search_finds_its_note_through_three_models_that_take_turns(note
 
 
 async def test_searches_of_three_clients_at_once_share_the_swaps(notes):
-    wishes = {"ann": ["owl green", "mouse pink"], "ben": ["zebra black", "cat white"], "cem": ["horse blue", "dog red"]}
+    wishes = {
+        "ann": ["owl green", "mouse pink"],
+        "ben": ["zebra black", "cat white"],
+        "cem": ["horse blue", "dog red"],
+    }
 
     async def searches(who: str) -> list[str]:
         return [await notes.search(who, query) for query in wishes[who]]
@@ -124,7 +128,8 @@ async def test_half_a_character_in_a_batch_costs_no_embedding(notes):
 
 
 async def test_a_document_too_large_to_judge_gets_the_engines_words_and_the_next_request_an_answer(notes):
-    answer, told = await notes.post("ann", "/v1/rerank", "qmd-rerank", query="fox", documents=["fox " * 900, "owl"])
+    documents = ["fox " * 900, "owl"]
+    answer, told = await notes.post("ann", "/v1/rerank", "qmd-rerank", query="fox", documents=documents)
     assert answer.status == 500
     assert "is too large to process" in told["error"]["message"], "by these words its client cuts the document"
     assert (await notes.rerank("ann", "fox", ["owl", "fox"]))[0] == "fox"

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import shlex
-import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import ollama
 import pytest
 
 from tests.processes import Running, until
+from tests.real.javascript import tell
 from tests.tiny_gguf import write_caller
 
 pytestmark = pytest.mark.real
-JS = Path(__file__).parent / "js"
 GO: Any = [{"role": "user", "content": "go"}]
 FOUR: Any = {"num_predict": 4, "num_ctx": 99}
 LOOK: Any = {"type": "function", "function": {"name": "look", "description": "Looks.", "parameters": {}}}
@@ -117,23 +112,8 @@ async def test_it_raises_in_ollamas_words(client):
     assert await up(client) == set()
 
 
-async def node(*words: str) -> tuple[int, bytes]:
-    """What a script in JS says on stdout."""
-    command = ["node", *words]
-    child = await asyncio.create_subprocess_exec(*command, cwd=JS, stdout=asyncio.subprocess.PIPE, env=os.environ)
-    out, _ = await asyncio.wait_for(child.communicate(), 40)
-    assert child.returncode is not None
-    return child.returncode, out
-
-
-async def test_the_client_for_javascript_gets_what_it_needs(daemon):
-    if shutil.which("node") is None:
-        pytest.skip("there is no node")
-    if (await node("-e", "try { require.resolve('ollama') } catch { process.exit(7) }"))[0] == 7:
-        pytest.skip(f"its client is not installed: npm install --no-package-lock --prefix {shlex.quote(str(JS))}")
-    code, out = await node("ollama.cjs", daemon.url)
-    assert code == 0
-    told = json.loads(out)
+def test_the_client_for_javascript_gets_what_it_needs(daemon):
+    told = tell("ollama", "ollama.cjs", daemon.url)
     assert told["chat"]["message"]["content"].split() == COUNTED
     for stream, said in (
         ("stream", lambda line: line["message"]["content"]),

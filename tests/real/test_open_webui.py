@@ -1,8 +1,8 @@
 """Open WebUI's own calls, replayed: it is too large to install here.
 
-Its lists, embeddings, rerank and unloading are as they were recorded from the program, which speaks through aiohttp
-and for rerank through requests. What a chat of its carries beside OpenAI's fields is its users' and pipelines' affair:
-here stands a sample.
+Its lists, embeddings, rerank and unloading are as they were recorded from the program, which speaks through
+aiohttp and for rerank through requests. What a chat of its carries beside OpenAI's fields is up to its users and
+pipelines: here stands a sample.
 """
 
 from __future__ import annotations
@@ -44,9 +44,10 @@ async def chat(http: aiohttp.ClientSession, **body: Any) -> str:
         assert answer.status == 200, await answer.text()
         if answer.content_type != "text/event-stream":
             return (await answer.json())["choices"][0]["message"]["content"]
-        lines = [line.strip().removeprefix(b"data: ") async for line in answer.content if line.startswith(b"data: ")]
-    assert lines[-1] == b"[DONE]"
-    deltas = [choice["delta"] for line in lines[:-1] for choice in json.loads(line)["choices"]]
+        lines = [line.strip() async for line in answer.content if line.startswith(b"data: ")]
+    assert lines[-1] == b"data: [DONE]"
+    chunks = [json.loads(line.removeprefix(b"data: ")) for line in lines[:-1]]
+    deltas = [choice["delta"] for chunk in chunks for choice in chunk["choices"]]
     return "".join(delta.get("content") or "" for delta in deltas)
 
 

@@ -106,18 +106,28 @@ async def test_at_a_unix_socket_any_name_will_do_and_who_asks_is_local_but_behin
     door = FrontDoor(app, front.config, 10)
     await door.open(open_sockets([Address(path=str(tmp_path / "s"))]))
     end = End(*await asyncio.open_unix_connection(str(tmp_path / "s")))
-    ask = b"GET /admin/status HTTP/1.1\r\nHost: evil.example\r\n%s\r\n"
-    for line, trusted, status in [
-        (b"", (), 200),
-        (b"X-Forwarded-For: 127.0.0.1\r\n", (), 403),
-        (b"X-Forwarded-For: 127.0.0.1\r\n", ("unix",), 200),
-        (b"X-Forwarded-For: 10.0.0.9\r\n", ("unix",), 403),
-    ]:
-        rules(front, trusted_proxies=trusted)
-        await end.send(ask % line)
-        assert (await read_message(end.reader)).status == status
-    await end.closed()
-    await door.close()
+    told = b"X-Forwarded-For: %s\r\n"
+    try:
+        for host, line, trusted, status in [
+            (b"evil.example", b"", (), 200),
+            (b"localhost", told % b"127.0.0.1", (), 403),
+            (b"localhost", told % b"127.0.0.1", ("unix",), 200),
+            (b"swapd.home.arpa", told % b"127.0.0.1", ("unix",), 403),
+            (b"localhost", told % b"10.0.0.9", ("unix",), 403),
+        ]:
+            rules(front, trusted_proxies=trusted)
+            await end.send(b"GET /admin/status HTTP/1.1\r\nHost: %s\r\n%s\r\n" % (host, line))
+            assert (await read_message(end.reader)).status == status
+    finally:
+        await end.closed()
+        await door.close()
+
+
+async def test_a_silent_proxy_on_this_machine_makes_nobody_local(hall):
+    """It adds no header; but its clients call us by a name of the config's ``hosts``."""
+    front = await hall(nothing)
+    assert (await front.client.get("/admin/status", headers={"Host": "x"})).status == 403
+    assert (await front.client.get("/v1/models", headers={"Host": "x"})).status == 200
 
 
 async def nothing(request: web.Request) -> web.Response:

@@ -17,7 +17,7 @@ from swapd.core.spec import Catalog, Launch, Service, Spec, Terms, Timeouts
 from swapd.core.urls import endpoint_of
 from swapd.web import dial
 from swapd.web.entries import entry
-from swapd.web.upstream import EngineBroke, Request, Upstream
+from swapd.web.upstream import EngineBroke, Request, Upstream, get
 from tests.fakes.kinds import CERTIFICATE, Fake, served
 from tests.web.test_relay import CHAT
 
@@ -30,7 +30,7 @@ async def page(where: Endpoint, target: str) -> int:
     upstream = Upstream()
     upstream.hear(EngineReady(RUN, where), ())
     try:
-        return (await upstream.page(RUN, target, BOUNDS))[0]
+        return (await upstream.page(RUN, get(target), BOUNDS))[0]
     finally:
         upstream.close()
 

@@ -16,12 +16,13 @@ async def hall_that_tells(hall, monkeypatch):
     """``await hall_that_tells(engine, streams)``: all that passes is told through Upper."""
 
     async def build(engine, streams=True):
-        def told_instead(self, client, out: Request, *, streams):
-            return self.told(client, out, words)
+        def told_instead(self, client, name, out: Request, *, streams):
+            monkeypatch.setattr(Inference, "errand", errand)
+            return self.told(client, name, out, words)
 
-        words = Upper()
+        words, errand = Upper(), Inference.errand
         words.streams = streams
-        monkeypatch.setattr(Inference, "relayed", told_instead)
+        monkeypatch.setattr(Inference, "errand", told_instead)
         return await hall(engine)
 
     return build

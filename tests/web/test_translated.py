@@ -13,7 +13,10 @@ from swapd.web.framing import Counted, UntilClose
 from swapd.web.rechunked import Rechunked
 from swapd.web.translated import LONGEST, Translated, Unsayable
 
-STREAM = b': hello\n\ndata: {"n": 1}\r\n\r\nevent: x\ndata: {"a":\ndata: 2}\n\ndata:{"n": 3}\r\r\ndata: [DONE]\n\n: bye\n\n'
+STREAM = (
+    b': hello\n\ndata: {"n": 1}\r\n\r\nevent: x\ndata: {"a":\ndata: 2}\n\n'
+    b'data:{"n": 3}\r\r\ndata: [DONE]\n\n: bye\n\n'
+)
 
 
 class Upper:
