@@ -90,6 +90,6 @@ def _edited(old: Catalog, new: Catalog, old_settings: Settings, new_settings: Se
         "admin": old_settings.admin_key != new_settings.admin_key,
         "cors": old_settings.origins != new_settings.origins,
     }
-    plain = ("clients", "insecure", "hosts", "trusted_proxies", "limits", "log", *_FIXED)
+    plain = ("clients", "insecure", "hosts", "trusted_proxies", "limits", "keepalive_comments", "log", *_FIXED)
     differ |= {key: getattr(old_settings, key) != getattr(new_settings, key) for key in plain}
     return {key for key, changed in differ.items() if changed}

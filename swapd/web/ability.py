@@ -14,6 +14,10 @@ from swapd.web.models import listed
 from swapd.web.upstream import Request
 
 TOOLS = "tools"
+_UNTOLD = {
+    "embeddings": "a llama-server does them with 'embeddings: true', and then nothing else",
+    "rerank": "a llama-server does it with 'reranking: true', and then nothing else",
+}
 _TALKS = frozenset(("chat", "responses", "messages"))
 MOST_NAMED = 5
 """Models that a refusal names."""
@@ -36,7 +40,7 @@ def lacking(spec: Spec, out: Request) -> str | None:
 def refusal(spec: Spec, ability: str, gate: Gate, who: ClientKey | None) -> Problem:
     """Names the models that can, of those that are for the client."""
     kind = spec.terms.service.kind
-    why = f"its engine ({kind}) does none" if kind != LLAMA_CPP else "it is not launched for that"
+    why = f"its engine ({kind}) does none" if kind != LLAMA_CPP else _UNTOLD.get(ability, "its engine does none")
     able = [
         names(model, who)[0]
         for model in listed(gate, who)

@@ -68,9 +68,9 @@ def cosine(a: list[float], b: list[float]) -> float:
 async def test_an_engines_own_error_arrives_word_for_word(serve, ask):
     client = ask(serve())
     with pytest.raises(openai.APIStatusError) as caught:
-        await client.embeddings.create(model="alpha", input="x")
-    assert caught.value.status_code == 501
-    assert "--embeddings" in str(caught.value)
+        await client.completions.create(model="alpha", prompt="x" * 20_000)
+    assert caught.value.status_code == 400
+    assert "exceed_context_size_error" in str(caught.value)
 
 
 async def test_two_requests_share_the_slots_of_one_engine(serve, ask, connect):
