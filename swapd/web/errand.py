@@ -30,9 +30,8 @@ async def edited(spec: Spec, alias: Alias | None, out: Request) -> Request:
         edits = [edit for edit in (service.edits, alias.edits if alias else None) if edit]
         if edits or service.upstream_model is not None:  # else it stays untouched, to the byte
             out = out._replace(body=await off_loop(asked.edited, out.body, edits, service.upstream_model))
-    if elsewhere := KINDS[service.kind].elsewhere:
-        path, mark, query = out.target.partition("?")
-        out = out._replace(target=elsewhere.get(path, path) + mark + query)
+    if (kind := KINDS[service.kind]).elsewhere:
+        out = out._replace(target=kind.at(out.target))
     return out
 
 

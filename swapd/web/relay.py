@@ -65,8 +65,6 @@ async def relay(
     try:
         service = lease.spec.terms.service
         bounds = service.routes.get(request.ability, service.timeouts)
-        if (kind := KINDS[service.kind]).elsewhere:
-            request = request._replace(target=kind.at(request.target))
         answer = await upstream.ask(lease.run, request, bounds)
         try:
             lease.usage = Usage(asyncio.get_running_loop().time() - begun)
@@ -84,7 +82,7 @@ async def relay(
             answer.release()
     except (asyncio.CancelledError, FirstByteLate):
         given = request.upload.sent if request.upload is not None else request.body is not None
-        if given and not streams and "native" in kind.can:  # others do not tell of slots
+        if given and not streams and "native" in KINDS[service.kind].can:  # others do not tell of slots
             lease.keep_until(_until_idle(lease, upstream))
         raise
 

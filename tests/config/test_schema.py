@@ -10,7 +10,7 @@ from swapd.config.schema import DESCRIBED, Config, Defaults, Model
 WORKING = {
     Config: "default_model listen state_dir trace include log macros admin clients insecure cors hosts "
     "trusted_proxies pools budget scheduling "
-    "limits defaults models",
+    "limits keepalive_comments defaults models",
     Model: "path command binary socket gpu_layers threads threads_batch context batch ubatch parallel device "
     "embeddings reranking mmproj draft lora args aliases ttl pinned preload priority concurrency unlisted "
     "description metadata env cwd stop health start_timeout stop_grace drain timeouts retry request "

@@ -18,7 +18,7 @@ LOOK: Any = {"name": "look", "description": "Looks.", "parameters": PARAMETERS}
 @pytest.fixture(scope="module")
 def langchain() -> Any:
     """``langchain_openai``, which takes seconds to import."""
-    return pytest.importorskip("langchain_openai", reason="langchain-openai is not installed")
+    return pytest.importorskip("langchain_openai", reason="needs langchain-openai: pip install -e '.[test]'")
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def litellm() -> Any:
     """The library, which takes seconds to import. It is kept from asking the internet what models cost."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-        found = pytest.importorskip("litellm", reason="LiteLLM is not installed")
+        found = pytest.importorskip("litellm", reason="needs LiteLLM: pip install -e '.[test]'")
         patch.setattr(found, "suppress_debug_info", True)
         yield found
         for client in [found.module_level_client, *found.in_memory_llm_clients_cache.cache_dict.values()]:

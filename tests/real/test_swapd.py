@@ -70,7 +70,7 @@ async def test_an_engines_own_error_arrives_word_for_word(serve, ask):
     with pytest.raises(openai.APIStatusError) as caught:
         await client.completions.create(model="alpha", prompt="x" * 20_000)
     assert caught.value.status_code == 400
-    assert "exceed_context_size_error" in str(caught.value)
+    assert caught.value.body["type"] == "exceed_context_size_error"
 
 
 async def test_two_requests_share_the_slots_of_one_engine(serve, ask, connect):
