@@ -11,6 +11,7 @@ from aiohttp import typedefs, web
 
 from swapd.web import errors
 from swapd.web.admin import Admin
+from swapd.web.bridge import Relayed, behind
 from swapd.web.client import Client
 from swapd.web.connection import Connection
 from swapd.web.errors import NOT_FOUND, WRONG_METHOD, Problem
@@ -31,7 +32,6 @@ from swapd.web.requests_log import LEFT, RequestsLog
 from swapd.web.router import Router
 from swapd.web.upload import Uploads
 from swapd.web.upstream import Upstream
-from swapd.web.visit import Visit
 
 log = logging.getLogger("swapd")
 BACKLOG = 1024
@@ -100,6 +100,10 @@ async def _word_errors(request: web.Request, handler: typedefs.Handler) -> web.S
         if request.writer.output_size:
             raise  # the head is out: aiohttp breaks the connection, as it must
         log.exception("cannot answer %s %s", request.method, request.path)
+        client = behind(request)
+        if client is not None and client.begun:
+            client.fail(errors.bug())
+            return Relayed(client)
         return errors.respond(errors.bug(), dialect)
 
 
@@ -110,6 +114,7 @@ class FrontDoor:
         """``most``: connections that the process can hold, whatever the config says."""
         self._openai = app[OPENAI]
         self._manners = app[MANNERS]
+        self.welcome = self._manners.welcome
         self._requests = app[REQUESTS]
         self._config = config
         self._most = most
@@ -163,10 +168,6 @@ class FrontDoor:
             self._lanes[connection] = None
         return Handler(self._runner.server, loop=asyncio.get_running_loop(), **OPTIONS)
 
-    def welcome(self, connection: Connection, request: Express) -> Visit:
-        """Take down who comes."""
-        return self._manners.welcome(connection, request.target, request.id, request.head.told)
-
     async def answer(self, client: Client, request: Express) -> None:
         """A request of the express lane."""
         try:
@@ -179,8 +180,7 @@ class FrontDoor:
             raise
         except Exception:
             log.exception("cannot answer POST %s", request.target)
-            if not client.begun:
-                client.refuse(errors.bug())
+            client.fail(errors.bug())
         finally:
             self._requests.answered(client)
 

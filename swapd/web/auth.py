@@ -7,7 +7,7 @@ import hmac
 from aiohttp import hdrs, web
 
 from swapd.web.errors import INVALID_KEY, NOT_PERMITTED, Problem
-from swapd.web.guard import offered
+from swapd.web.headers import offered
 from swapd.web.hosts import UNIX, is_address, is_localhost, is_loopback, name_of
 from swapd.web.manners import MANNERS
 

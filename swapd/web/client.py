@@ -124,6 +124,13 @@ class Client:
         self.visit.code = problem.form.code
         self.whole(problem.form.status, self._dialect(problem), more)
 
+    def fail(self, problem: Problem) -> None:
+        """The same of whatever kept its answer from coming or from ending: one that is under way is broken off."""
+        if self.status:
+            self.channel.reset()
+        else:
+            self.refuse(problem)
+
     def whole(self, code: int, body: bytes, notes: bytes = b"") -> None:
         """Send the whole of an answer in JSON: as an event that ends the stream, where comments have begun one."""
         self.status = code

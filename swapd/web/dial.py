@@ -6,12 +6,15 @@ import asyncio
 import functools
 import ssl
 from collections.abc import Callable
+from typing import TypeVar
 
 from swapd.core.engine import Endpoint
 from swapd.web.wire import Wire
 
+W = TypeVar("W", bound=Wire)
 
-async def dial(where: Endpoint, made: Callable[[], Wire]) -> Wire:
+
+async def dial(where: Endpoint, made: Callable[[], W]) -> W:
     """A fresh wire. Raises OSError."""
     loop = asyncio.get_running_loop()
     if where.path:

@@ -25,8 +25,10 @@ from swapd.web.upstream import EngineBroke, FirstByteLate, Request, Upstream, ge
 log = logging.getLogger("swapd")
 MANY = 5
 """Failures in a row."""
-BROKEN = frozenset((500, 502, 504))
-"""Not 501, it says what it cannot; nor 503, it says that it will."""
+BROKEN = 500
+"""The statuses from here on, but for SOUND ones."""
+SOUND = frozenset((501, 503))
+"""With these it says what it cannot do, and that it will be able to."""
 BOUNDS = Timeouts(connect=2.0, first_byte=30.0, idle=30.0, total=30.0)
 _SMALL: Mapping[str, tuple[str, dict[str, Any]]] = {
     "chat": ("/v1/chat/completions", {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}),
@@ -43,21 +45,17 @@ class Doubts:
     def __init__(self, gate: Gate, upstream: Upstream) -> None:
         self._gate = gate
         self._upstream = upstream
-        self._failures: dict[RunId, int] = {}
+        self.failures: dict[RunId, int] = {}
+        """Those who failed last, and how often in a row."""
         self._looks: dict[RunId, asyncio.Task[None]] = {}
-
-    @property
-    def any(self) -> bool:
-        """Whether there are engines that failed last."""
-        return bool(self._failures)
 
     def note(self, lease: Lease, status: int, ability: str) -> None:
         """What a request was answered with."""
-        if status not in BROKEN:
-            if self._failures and status < 500:
-                self._failures.pop(lease.run, None)
+        if status < BROKEN:
+            self.failures.pop(lease.run, None)
+        if status < BROKEN or status in SOUND:
             return
-        failures = self._failures[lease.run] = self._failures.get(lease.run, 0) + 1
+        failures = self.failures[lease.run] = self.failures.get(lease.run, 0) + 1
         if failures >= MANY and lease.run not in self._looks:
             look = self._look(lease.run, lease.spec, ability)
             self._looks[lease.run] = tasks.spawn(look, name=f"look into {lease.run}")
@@ -69,7 +67,7 @@ class Doubts:
             why = None  # it is busy: the next failures will tell
         finally:
             del self._looks[run]
-            self._failures.pop(run, None)
+            self.failures.pop(run, None)
         if why is not None:
             self._gate.post(EngineSick(run, f"it failed {MANY} requests in a row, and {why}"))
         else:

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from swapd.core.kinds import KINDS
-from swapd.core.spec import Alias, Spec
+from swapd.core.spec import Alias, Service, Spec
 from swapd.web import asked, repair
+from swapd.web.errors import NOT_PERMITTED, Problem
 from swapd.web.gate import Lease
 from swapd.web.limits import off_loop
 from swapd.web.upstream import Request
@@ -36,13 +37,21 @@ async def edited(spec: Spec, alias: Alias | None, out: Request) -> Request:
 
 
 async def as_it_is(spec: Spec, alias: Alias | None, out: Request) -> Request:
-    """Untouched."""
+    """Untouched. Raises Problem (403) for a model that has become one of a remote's while it was waited for."""
+    check_lent(spec)
     return out
+
+
+def check_lent(spec: Spec) -> None:
+    """A remote's key is for what models are asked, not for all that its owner may do. Raises Problem (403)."""
+    if spec.remote and spec.launch.key:
+        why = "the config's 'api_key' would open all of it; ask the model itself"
+        raise Problem(NOT_PERMITTED, f"cannot lead to the remote of model '{spec.name}': {why}")
 
 
 @dataclass(slots=True)
 class Errand:
-    """Delivers an answer. ``able``: of a pool, the models that can. ``held``: told of the engine beforehand."""
+    """Delivers an answer. ``held``: told of the engine beforehand."""
 
     out: Request
     send: Callable[[Lease, Request], Awaitable[None]]
@@ -51,8 +60,37 @@ class Errand:
     held: Callable[[Lease], None] | None = None
     aim: Aim = edited
 
-    async def __call__(self, lease: Lease) -> None:
+    @property
+    def ability(self) -> str:
+        """What the engine must be able to do."""
+        return self.out.ability
+
+    def __call__(self, lease: Lease) -> Awaitable[None]:
         """Raises EngineBroke and FirstByteLate before the first byte, and Problem."""
         if self.held is not None:
             self.held(lease)
+        if self.alias is None and self.aim is edited and _as_is(lease.spec.terms.service, self.out):
+            return self.send(lease, self.out)  # nearly always
+        return self._aimed(lease)
+
+    async def _aimed(self, lease: Lease) -> None:
         await self.send(lease, await self.aim(lease.spec, self.alias, self.out))
+
+
+@dataclass(slots=True)
+class Stay:
+    """Needs an engine, and asks it nothing."""
+
+    then: Callable[[Lease], Awaitable[None]]
+    ability = ""
+    able = None
+
+    def __call__(self, lease: Lease) -> Awaitable[None]:
+        """Do what is to be done while it is held."""
+        return self.then(lease)
+
+
+def _as_is(service: Service, out: Request) -> bool:
+    """Whether a model that is asked by its own name wants nothing changed."""
+    changes = service.edits or service.upstream_model is not None or KINDS[service.kind].elsewhere
+    return not (changes or (out.repaired and service.strict_json))

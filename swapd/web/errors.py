@@ -61,7 +61,8 @@ class Problem(Exception):
     ) -> None:
         super().__init__(message)
         self.form = form
-        self.message = message
+        # What it quotes of a header may hold bytes that are no text (surrogateescape), which JSON cannot have.
+        self.message = message if message.isascii() else message.encode(errors="replace").decode()
         self.param = param
         self.headers = headers or {}
 
@@ -105,7 +106,7 @@ def dialect_of(path: str) -> Dialect:
     """That of the API which the path belongs to; OpenAI's where it is nobody's."""
     if path.startswith(surface.OLLAMA):
         return ollama
-    return anthropic if surface.full(path) in surface.ANTHROPIC else openai
+    return anthropic if surface.is_anthropic(path) else openai
 
 
 def anthropic(problem: Problem) -> bytes:

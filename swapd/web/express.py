@@ -11,8 +11,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from swapd.web import heads, surface
-from swapd.web.guard import offered
-from swapd.web.headers import JSON, upstream_lines
+from swapd.web.headers import JSON, offered, upstream_lines
 from swapd.web.heads import ALIKE, Field, Malformed
 from swapd.web.proxies import added
 from swapd.web.visit import id_line, is_sane

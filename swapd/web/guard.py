@@ -5,7 +5,6 @@ Without ``clients`` in the config everybody who can connect is let in, and is to
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import hmac
 import secrets
@@ -20,30 +19,12 @@ from swapd.core.refusal import Reason, Refusal
 from swapd.core.settings import ClientKey, Settings
 from swapd.core.spec import Catalog, Pool
 from swapd.web.errors import INVALID_KEY, NOT_THEIRS, Problem, of_refusal
-from swapd.web.heads import Field
+from swapd.web.headers import offered
 from swapd.web.manners import MANNERS
 from swapd.web.quota import Quotas
 
-_PLAIN = (b"x-api-key", b"api-key")
 EVERY = "*"
 """The pattern of a client that may use all models."""
-
-
-def offered(fields: Iterable[Field]) -> tuple[bytes, ...]:
-    """All keys that a request's headers offer: Bearer, Basic's password, ``x-api-key``, ``api-key``."""
-    found: list[bytes] = []
-    for name, value in fields:
-        low = name.lower()
-        if low in _PLAIN:
-            found.append(value.strip())
-        elif low == b"authorization":
-            scheme, _, word = value.strip().partition(b" ")
-            if scheme.lower() == b"bearer":
-                found.append(word.strip())
-            elif scheme.lower() == b"basic":
-                with contextlib.suppress(ValueError):  # of base64, of its alphabet
-                    found.append(base64.b64decode(word).partition(b":")[2])
-    return tuple(found)
 
 
 def may_use(client: ClientKey | None, *names: str) -> bool:

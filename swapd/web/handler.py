@@ -14,7 +14,7 @@ from aiohttp.http_exceptions import LineTooLong
 from swapd.web import errors
 from swapd.web.errors import BAD_REQUEST, Problem
 from swapd.web.lane import KEEP_ALIVE
-from swapd.web.visit import fresh_id
+from swapd.web.visit import Visit, fresh_line
 
 log = logging.getLogger("swapd")
 OPTIONS: dict[str, Any] = {
@@ -49,6 +49,6 @@ class Handler(web.RequestHandler):
                 else "it is no well-formed HTTP/1.1"
             )
             response = errors.respond(Problem(BAD_REQUEST, f"cannot read the request: {why}"))
-            response.headers["X-Request-ID"] = fresh_id().decode("ascii")
+            response.headers["X-Request-ID"] = Visit(fresh_line(), "", "", 0.0).id
         response.force_close()
         return response

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from email.utils import formatdate
 from functools import lru_cache
@@ -38,13 +41,21 @@ NEVER_UP = HOP_BY_HOP | {
     b"x-conversation-id",
 }
 _NEVER_DOWN = HOP_BY_HOP | {b"server", b"date", b"content-length", b"set-cookie", b"x-request-id", b"request-id"}
+_PLAIN_KEYS = (b"x-api-key", b"api-key")
 JSON = b"Content-Type: application/json\r\n"
+_CODINGS = re.compile(rb"^Accept-Encoding:.*\n", re.IGNORECASE | re.MULTILINE)
 
 
 def upstream_lines(fields: Sequence[Field], *but: bytes) -> bytes:
     """What the engine gets of the client's headers, ``but`` some."""
     drop = NEVER_UP.union(but, _words(value for name, value in fields if name.lower() == b"connection"))
     return lines((name, value) for name, value in fields if name.lower() not in drop)
+
+
+@lru_cache(maxsize=ALIKE)
+def uncompressed(lines: bytes) -> bytes:
+    """The same for a stream: into a compressed one nobody could write a comment or an error, or read its usage."""
+    return _CODINGS.sub(b"", lines)
 
 
 @lru_cache(maxsize=ALIKE)
@@ -60,6 +71,28 @@ def client_lines(head: Status) -> bytes:
         for name, value in head.fields
         if (low := name.lower()) not in drop and not low.startswith((b"access-control-", b"x-swapd-"))
     )
+
+
+def offered(fields: Iterable[Field]) -> tuple[bytes, ...]:
+    """All keys that a request's headers offer: Bearer, Basic's password, ``x-api-key``, ``api-key``."""
+    found: list[bytes] = []
+    for name, value in fields:
+        low = name.lower()
+        if low in _PLAIN_KEYS:
+            found.append(value.strip())
+        elif low == b"authorization":
+            scheme, _, word = value.strip().partition(b" ")
+            if scheme.lower() == b"bearer":
+                found.append(word.strip())
+            elif scheme.lower() == b"basic":
+                with contextlib.suppress(ValueError):  # of base64, of its alphabet
+                    found.append(base64.b64decode(word).partition(b":")[2])
+    return tuple(found)
+
+
+def is_compressed(head: Status) -> bool:
+    """Whether the body of an engine's answer has to be unpacked to be read."""
+    return any(coding != b"identity" for coding in head.tokens(b"content-encoding"))
 
 
 def own_lines(reason: str) -> bytes:

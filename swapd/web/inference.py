@@ -6,7 +6,7 @@ The doors themselves differ in how they read a request and word an answer: ``ope
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from functools import partial
 
 from aiohttp import web
@@ -15,12 +15,12 @@ from swapd.core.settings import ClientKey
 from swapd.web import ability, asked, keepalive, pooled, repair, surface
 from swapd.web.bridge import Relayed, client_of
 from swapd.web.client import Client
-from swapd.web.doubts import Doubts
 from swapd.web.entries import names
 from swapd.web.errand import Errand
 from swapd.web.errors import Problem
 from swapd.web.gate import Config, Engines, Gate
 from swapd.web.guard import Guard
+from swapd.web.headers import uncompressed
 from swapd.web.keepalive import Keepalive
 from swapd.web.relay import Pour, as_it_comes, relay
 from swapd.web.told import tell
@@ -34,8 +34,7 @@ class Inference:
 
     def __init__(self, gate: Gate, config: Config, engines: Engines, upstream: Upstream, guard: Guard) -> None:
         self._gate = gate
-        self._turns = Turns(gate, engines)
-        self._doubts = Doubts(gate, upstream)
+        self._turns = Turns(gate, engines, upstream)
         self.config = config
         self.upstream = upstream
         self.guard = guard
@@ -70,7 +69,9 @@ class Inference:
         elif (pool := self.config.catalog.pool(name)) is not None:
             able = pooled.able(pool, self.config.catalog, out)
         # Else the gate will say that there is no such model.
-        return Errand(out, partial(relay, client, upstream=self.upstream, streams=streams, pour=pour), alias, able)
+        if client.streams:
+            out = out._replace(lines=uncompressed(out.lines))
+        return Errand(out, partial(relay, client, self.upstream, streams, pour), alias, able)
 
     async def through(self, client: Client, name: str, deliver: Deliver) -> web.StreamResponse:
         """Let ``deliver`` answer past aiohttp from an engine of the model, and tell aiohttp so. Raises Problem."""
@@ -85,22 +86,21 @@ class Inference:
             raise
         return Relayed(client)
 
-    async def answer(self, client: Client, name: str, deliver: Deliver) -> None:
+    def answer(self, client: Client, name: str, deliver: Deliver) -> Awaitable[None]:
         """The same for a client past aiohttp. Within what it may ask for. Raises Problem."""
         every = self.config.settings.keepalive_comments if client.streams else None
         if client.who is None and every is None:  # hot: nobody counts
-            await self._take(client, name, deliver)
-            return
+            return self._take(client, name, deliver)
+        return self._watched(client, name, deliver, every)
+
+    async def _watched(self, client: Client, name: str, deliver: Deliver, every: float | None) -> None:
         with self.guard.counted(client.who, client.tokens), self._kept_alive(client, name, every):
             await self._take(client, name, deliver)
 
-    async def _take(self, client: Client, name: str, deliver: Deliver) -> None:
+    def _take(self, client: Client, name: str, deliver: Deliver) -> Awaitable[None]:
         if (pool := self.config.catalog.pool(name)) is not None:
-            await pooled.take(self._gate, self._turns, pool, client, deliver)
-        else:
-            await self._turns.take(client, name, deliver)
-        if (client.status >= 500 or self._doubts.any) and client.lease is not None and isinstance(deliver, Errand):
-            self._doubts.note(client.lease, client.status, deliver.out.ability)
+            return pooled.take(self._gate, self._turns, pool, client, deliver)
+        return self._turns.take(client, name, deliver)
 
     def told(self, client: Client, name: str, out: Request, translation: Translation) -> Errand:
         """The same, answered in the words of the translation, which made ``out``."""

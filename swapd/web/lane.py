@@ -27,7 +27,7 @@ class Hall(Protocol):
     def limit(self) -> int:
         """Bytes that a body may have."""
 
-    def welcome(self, connection: Connection, request: Express) -> Visit:
+    def welcome(self, connection: Connection, request: Express, /) -> Visit:
         """Take down who comes."""
 
     async def answer(self, client: Client, request: Express) -> None:

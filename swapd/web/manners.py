@@ -14,10 +14,11 @@ from swapd.core.settings import Settings
 from swapd.web import surface
 from swapd.web.connection import Connection
 from swapd.web.cors import Cors, asks_first
-from swapd.web.heads import ALIKE, Field
+from swapd.web.express import Express
+from swapd.web.heads import ALIKE
 from swapd.web.hosts import NETWORK, UNIX, Hosts
 from swapd.web.proxies import Proxies, added
-from swapd.web.visit import Visit, fresh_id, id_line, is_sane
+from swapd.web.visit import Visit, fresh_line, id_line, is_sane
 
 _VISIT: web.RequestKey[Visit] = web.RequestKey("visit", Visit)
 
@@ -47,11 +48,12 @@ class Manners:
             self._rules = Rules(settings)
         return self._rules
 
-    def welcome(self, connection: Connection, target: str, given: bytes, told: tuple[Field, ...]) -> Visit:
-        """The visit of a request of the express lane. ``given``: its id, if any. ``told``: by a proxy."""
-        id = given or fresh_id()
+    def welcome(self, connection: Connection, request: Express) -> Visit:
+        """The visit of a request of the express lane."""
+        told = request.head.told
         sender = self.rules.proxies.sender(_peer(connection), told) if told else None
-        return Visit(id_line(id), sender or connection.peer, _EXPRESS[target], time.monotonic())
+        line = id_line(request.id) if request.id else fresh_line()
+        return Visit(line, sender or connection.peer, _EXPRESS[request.target], time.monotonic())
 
     def of(self, request: web.Request) -> Visit:
         """The visit of one of aiohttp's: the same, whenever it is asked for."""
@@ -93,10 +95,9 @@ class Manners:
 
     def _welcome(self, request: web.Request) -> Visit:
         given = request.headers.get("X-Request-ID", "").encode("utf-8", "surrogateescape")
-        id = given if is_sane(given) else fresh_id()
-        lines = id_line(id)
-        if surface.full(request.path) in surface.ANTHROPIC:
-            lines += b"request-id: %s\r\n" % id  # where its SDKs look
+        lines = id_line(given) if is_sane(given) else fresh_line()
+        if surface.is_anthropic(request.path):
+            lines += lines[len(b"X-") :]  # where its SDKs look
         connection = connection_of(request)
         sender = self.sender(request) or ("" if connection is None else connection.peer)
         lines += self.rules.cors.lines(request)

@@ -11,10 +11,12 @@ from typing import Any
 import msgspec
 
 from swapd.web.completion import Call, Choice, Completion, Counted, Function, Said, Timings, read
-from swapd.web.translated import message_of
+from swapd.web.translated import LONGEST, message_of
 
 NS = 1e9
 """Nanoseconds in a second: all durations are in them."""
+PIECE = 64
+"""Bytes that a piece of a call takes while it is kept, besides its text."""
 Json = dict[str, Any]
 Say = Callable[[str, str, Sequence[Json]], Json]
 """(text, thoughts, tool calls) -> the part of a line that carries them."""
@@ -83,7 +85,8 @@ class Answer(Failing):
         self.watch = watch
         self._name = name
         self._say = say
-        self._calls: dict[int, Call] = {}
+        self._calls: dict[int, Pieces] = {}
+        self._kept = 0  # bytes of them
         self._told = Completion()
         self._why = "stop"
 
@@ -106,13 +109,15 @@ class Answer(Failing):
         self.watch.spoken()
         for piece in spoken.tool_calls or []:
             index = len(self._calls) if piece.index is None else piece.index
-            _join(self._calls.setdefault(index, Call()), piece)
+            self._kept += PIECE + self._calls.setdefault(index, Pieces()).add(piece)
+        if self._kept > LONGEST:
+            raise ValueError(f"its tool calls have more than {LONGEST >> 20} MiB")
         text, thoughts = _text(spoken), _thoughts(spoken)
         return self._line(text, thoughts, ()) if text or thoughts else b""
 
     def end(self) -> bytes:
         """The calls, and what it all took."""
-        calls = [_whole(n, self._calls[index]) for n, index in enumerate(sorted(self._calls))]
+        calls = [_whole(n, self._calls[index].call()) for n, index in enumerate(sorted(self._calls))]
         lines = [
             self._line(call, "", ()) if isinstance(call, str) else self._line("", "", [call]) for call in calls
         ]
@@ -141,6 +146,32 @@ class Answer(Failing):
         return {"model": self._name, "created_at": self.watch.stamp()}
 
 
+class Pieces:
+    """A tool call while it comes: name and id once, its arguments in pieces or as the object."""
+
+    def __init__(self) -> None:
+        self._id: str | None = None
+        self._name: str | None = None
+        self._given: Json | None = None
+        self._text: list[str] = []  # put together once: a call may come in a hundred thousand of them
+
+    def add(self, piece: Call) -> int:
+        """One more; the bytes of text in it."""
+        function = piece.function or Function()
+        self._id = self._id or piece.id
+        self._name = self._name or function.name
+        if isinstance(function.arguments, dict):
+            self._given = function.arguments
+        elif function.arguments:
+            self._text.append(function.arguments)
+            return len(function.arguments)
+        return 0
+
+    def call(self) -> Call:
+        """All of it."""
+        return Call(id=self._id, function=Function(self._name, self._given or "".join(self._text)))
+
+
 def nothing_said(name: str, say: Say, why: str, watch: Stopwatch) -> bytes:
     """The answer to an empty prompt, which only loads (``load``) or unloads (``unload``)."""
     total = watch.durations(None)
@@ -158,15 +189,6 @@ def _text(spoken: Said) -> str:
 
 def _thoughts(spoken: Said) -> str:
     return spoken.reasoning_content or spoken.reasoning or ""
-
-
-def _join(call: Call, piece: Call) -> None:
-    """Names and ids come once, arguments in pieces, or as the object."""
-    call.id = call.id or piece.id
-    known, more = call.function or Function(), piece.function or Function()
-    name, begun, rest = known.name or more.name, known.arguments or "", more.arguments or ""
-    whole = rest if isinstance(rest, dict) else begun if isinstance(begun, dict) else begun + rest
-    call.function = Function(name, whole)
 
 
 def _whole(number: int, call: Call) -> Json | str:

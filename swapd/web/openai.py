@@ -7,8 +7,7 @@ from aiohttp import web
 from swapd.core.spec import Catalog
 from swapd.web import asked, messages, repair, surface, tunnel
 from swapd.web.client import Client
-from swapd.web.errand import as_it_is
-from swapd.web.errors import NOT_PERMITTED, Problem
+from swapd.web.errand import as_it_is, check_lent
 from swapd.web.express import Express
 from swapd.web.headers import JSON, upstream_lines
 from swapd.web.inference import Inference
@@ -96,11 +95,10 @@ class OpenAI:
 
 
 def _check_lent(catalog: Catalog, name: str) -> None:
-    """A remote's key is for what models are asked, not for all that its owner may do. Raises Problem (403)."""
-    resolved = catalog.resolve(name)
-    if resolved is not None and resolved[0].remote and resolved[0].launch.key:
-        why = "the config's 'api_key' would open all of it; ask the model itself"
-        raise Problem(NOT_PERMITTED, f"cannot lead to the remote of model '{name}': {why}")
+    """What ``as_it_is`` would refuse of any model that is meant is not waited for. Raises Problem (403)."""
+    resolved, pool = catalog.resolve(name), catalog.pool(name)
+    for member in pool.models if pool is not None else [resolved[0].name] if resolved is not None else []:
+        check_lent(catalog.models[member])
 
 
 def query_of(request: web.Request) -> str:

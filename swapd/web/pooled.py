@@ -10,7 +10,6 @@ from swapd.core.refusal import Reason
 from swapd.core.spec import Catalog, Pool
 from swapd.web import ability
 from swapd.web.client import Client
-from swapd.web.errand import Errand
 from swapd.web.errors import BY_REASON, UNSUPPORTED, Problem
 from swapd.web.gate import Gate
 from swapd.web.turns import Deliver, Turns
@@ -25,8 +24,7 @@ _ELSEWHERE = frozenset(
 
 async def take(gate: Gate, turns: Turns, pool: Pool, client: Client, deliver: Deliver) -> None:
     """Let a model of the pool answer; each that cannot be had is tried once. Raises Problem."""
-    able = deliver.able if isinstance(deliver, Errand) else None
-    left = set(pool.models if able is None else able)
+    left = set(pool.models if deliver.able is None else deliver.able)
     while True:
         name = next((name for name in choose(gate.view(), pool) if name in left), min(left))
         left.discard(name)

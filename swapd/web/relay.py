@@ -21,6 +21,7 @@ from swapd.core.spec import Timeouts
 from swapd.web import errors, framing, usage
 from swapd.web.client import Client
 from swapd.web.gate import Lease
+from swapd.web.headers import is_compressed
 from swapd.web.heads import ALIKE, Malformed
 from swapd.web.page import LONGEST, Page
 from swapd.web.translated import Unsayable
@@ -53,9 +54,9 @@ class Passing(NamedTuple):
 
 
 async def relay(
-    client: Client, lease: Lease, request: Request, upstream: Upstream, *, streams: bool, pour: Pour | None = None
+    client: Client, upstream: Upstream, streams: bool, pour: Pour, lease: Lease, request: Request
 ) -> None:
-    """Send the request to the lease's engine and its answer to the client: as it comes, or as ``pour`` does.
+    """Send the request to the lease's engine, and let ``pour`` give its answer to the client.
 
     ``streams``: whether a stream is asked for; only those are surely cancelled when their client leaves.
     Raises EngineBroke and FirstByteLate before the first byte; after it, nothing: a cut answer is cut for
@@ -72,7 +73,10 @@ async def relay(
             passing = Passing(client, lease, answer, bounds, until, notes_on(lease, request.repaired))
             if answer.head.code == LOADING and client.again:
                 raise EngineBroke("it says that it is loading")
-            await _poured(passing, pour or as_it_comes)
+            try:
+                await pour(passing)
+            except (Silent, Lost, Malformed, TimeoutError) as error:
+                _cut(passing, error)
         except EngineBroke:
             raise  # nothing has reached the client
         except BaseException:
@@ -100,8 +104,10 @@ async def as_it_comes(passing: Passing) -> None:
 
 
 async def whole(passing: Passing, most: int = LONGEST) -> bytes:
-    """The body of an answer, up to ``most`` bytes. Raises EngineBroke if it breaks off or is longer."""
+    """The body of an answer, up to ``most`` bytes. Raises EngineBroke if it is cut, longer or compressed."""
     answer, page = passing.answer, Page(most)
+    if is_compressed(answer.head):
+        raise EngineBroke("it compressed its answer, which nobody asked for", unheard=False)
     answer.body = framing.plain(answer.body)
     try:
         await answer.pour(b"", page, passing.bounds.idle, passing.until)
@@ -112,24 +118,22 @@ async def whole(passing: Passing, most: int = LONGEST) -> bytes:
     return bytes(page.text)
 
 
-async def _poured(passing: Passing, pour: Pour) -> None:
-    """Let ``pour`` do it; a cut answer is cut for the client, or ended by an event that says why."""
+def _cut(passing: Passing, error: Exception) -> None:
+    """An answer broke off: so it does for the client, or is ended by an event that says why."""
     client, lease, answer, bounds, _, _ = passing
-    try:
-        await pour(passing)
-        return
-    except Silent:
-        why = f"no byte from the engine for {bounds.idle:g} s (timeouts.idle)"
-    except TimeoutError:
-        why = f"it took longer than {bounds.total:g} s (timeouts.total)"
-    except Lost as lost:
-        why = str(lost)
-    except Unsayable as error:
-        why = str(error)
-        client.more(error.told)
-    except Malformed:
-        client.channel.reset()  # where in its chunks the client is, nobody knows
-        return
+    match error:
+        case Silent():
+            why = f"no byte from the engine for {bounds.idle:g} s (timeouts.idle)"
+        case TimeoutError():
+            why = f"it took longer than {bounds.total:g} s (timeouts.total)"
+        case Unsayable():
+            client.more(error.told)
+            why = str(error)
+        case Malformed():
+            client.channel.reset()  # where in its chunks the client is, nobody knows
+            return
+        case _:
+            why = str(error)
     client.cut(answer, errors.of_refusal(broken_off(lease, why)))
 
 

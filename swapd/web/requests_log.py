@@ -10,12 +10,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from swapd import tasks
+from swapd.core.events import Usage
 from swapd.core.settings import Settings
 from swapd.core.text import one_line
 from swapd.web.bridge import Relayed, behind
@@ -48,18 +50,20 @@ class Row(NamedTuple):
 
     def fields(self) -> dict[str, Any]:
         """What is known of it, flat: names, counts, milliseconds."""
-        visit = self.visit
-        method, _, route = visit.what.partition(" ")
+        visit, lease = self.visit, self.lease
+        method, route = _parted(visit.what)
         found: dict[str, Any] = {
-            "request_id": visit.id,
-            "client": _safe(self.client),
             "method": method,
             "route": route,
             "status": int(visit.status[:3] or 0),
-            "total_ms": _ms(self.ended - visit.began),
+            "total_ms": int((self.ended - visit.began) * 1000),
+            "request_id": visit.id,
+            "client": _safe(self.client),
         }
-        if self.lease is not None:
-            _add_engine(found, self.lease)
+        if lease is not None:
+            found["model"], found["run"] = lease.run
+            found["queued_ms"], found["load_ms"] = int(lease.queued * 1000), int(lease.loaded * 1000)
+            found |= _taken(lease.usage)
         elif visit.model:
             found["model"] = _safe(visit.model)
         if visit.code:
@@ -67,24 +71,40 @@ class Row(NamedTuple):
         return found
 
     def __str__(self) -> str:
-        found = self.fields()
-        start = f"{found.pop('method')} {found.pop('route')} {found.pop('status')} in {found.pop('total_ms')} ms"
-        return " ".join([start, *[f"{name}={value}" for name, value in found.items()]])
+        visit, lease = self.visit, self.lease
+        usage = lease.usage if lease is not None else None
+        if lease is None or usage is None or None in usage or visit.code:
+            return _text(self.fields())
+        # The same in one go, for thousands a second: the loop may wait meanwhile.
+        (model, n), (first_byte, prompt, completion) = lease.run, usage
+        return (
+            f"{visit.what} {visit.status[:3].decode()} in {int((self.ended - visit.began) * 1000)} ms"
+            f" request_id={visit.id} client={_safe(self.client)} model={model} run={n}"
+            f" queued_ms={int(lease.queued * 1000)} load_ms={int(lease.loaded * 1000)}"
+            f" first_byte_ms={int((first_byte or 0.0) * 1000)}"
+            f" prompt_tokens={prompt} completion_tokens={completion}"
+        )
 
 
-def _add_engine(found: dict[str, Any], lease: Lease) -> None:
-    """Who answered, what was waited for, and what it took, as far as the engine told."""
-    found["model"] = _safe(lease.spec.name)
-    found["run"] = lease.run.n
-    found["queued_ms"] = _ms(lease.queued)
-    found["load_ms"] = _ms(lease.loaded)
-    if (usage := lease.usage) is not None:
-        if usage.first_byte is not None:
-            found["first_byte_ms"] = _ms(usage.first_byte)
-        if usage.prompt is not None:
-            found["prompt_tokens"] = usage.prompt
-        if usage.completion is not None:
-            found["completion_tokens"] = usage.completion
+def _text(found: dict[str, Any]) -> str:
+    """A row's fields as a line for people."""
+    start = f"{found.pop('method')} {found.pop('route')} {found.pop('status')} in {found.pop('total_ms')} ms"
+    return " ".join([start, *[f"{name}={value}" for name, value in found.items()]])
+
+
+def _taken(usage: Usage | None) -> dict[str, int]:
+    """What an answer took, as far as the engine told."""
+    if usage is None:
+        return {}
+    first = None if usage.first_byte is None else int(usage.first_byte * 1000)
+    told = {"first_byte_ms": first, "prompt_tokens": usage.prompt, "completion_tokens": usage.completion}
+    return {name: amount for name, amount in told.items() if amount is not None}
+
+
+@lru_cache(maxsize=256)
+def _parted(what: str) -> tuple[str, str]:
+    method, _, route = what.partition(" ")
+    return method, route
 
 
 class RequestsLog:
@@ -168,9 +188,7 @@ def _write(rows: list[tuple[Visit, str, Lease | None, float]], lost: int) -> Non
         log.warning("%d more requests are not in the log: there were too many at once", lost)
 
 
+@lru_cache(maxsize=1024)
 def _safe(text: str) -> str:
+    """Many requests come from few clients."""
     return text if len(text) <= _LONGEST and text.isprintable() else one_line(text[:_LONGEST])
-
-
-def _ms(seconds: float) -> int:
-    return int(seconds * 1000)

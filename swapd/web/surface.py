@@ -84,6 +84,11 @@ def full(path: str) -> str:
     return ALSO.get(path, path)
 
 
+def is_anthropic(path: str) -> bool:
+    """Whether it is one of Anthropic's API, whether or not that is served here."""
+    return f"{path.removeprefix('/v1')}/".startswith("/messages/")
+
+
 def is_own(path: str) -> bool:
     """Whether it is one of llama-server's own."""
     return path in OWN or path in SHOWN

@@ -6,6 +6,7 @@ it has read the request, and keeps what came behind it (64 KiB at most) until th
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from functools import partial
 from typing import Any, cast
@@ -14,7 +15,7 @@ from aiohttp import HttpVersion11, web
 
 from swapd.web.headers import upstream_lines
 from swapd.web.relay import Passing, Pour, as_it_comes
-from swapd.web.upstream import Answer, Request
+from swapd.web.upstream import Request
 from swapd.web.wire import Lost
 
 _UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -42,42 +43,59 @@ def asked(request: web.Request, target: str) -> tuple[Request, Pour]:
 async def _both_ways(way: _WayIn, passing: Passing) -> None:
     """Until one side closes. An engine that answers anything else than 101 has no websocket to give.
 
-    No silence is too long: who wants to know whether the other side lives sends pings.
+    No silence is too long: who wants to know whether the other side lives sends pings. But an engine that is sent
+    something has to take it.
     """
     client, answer = passing.client, passing.answer
     if answer.head.code != 101:
         return await as_it_comes(passing)
-    way.open(answer)
-    with contextlib.suppress(Lost, TimeoutError):  # its frames tell a cut from an end
-        await answer.pour(client.switched(answer, passing.notes), client.channel, None, passing.until)
+    way.open(passing)
+    try:
+        with contextlib.suppress(Lost, TimeoutError):  # its frames tell a cut from an end
+            await answer.pour(client.switched(answer, passing.notes), client.channel, None, passing.until)
+    finally:
+        way.close()
     return None
 
 
 class _WayIn:
-    """From the client to the engine. To aiohttp it is a reader of the frames that follow the client's request."""
+    """From the client to the engine. To aiohttp it is a reader of the frames that follow the client's request.
+
+    While the engine takes nothing the client is not read, and so nobody would see that it leaves: that is bounded.
+    """
 
     def __init__(self, request: web.Request) -> None:
         self._protocol = request.protocol
-        self._answer: Answer | None = None
+        self._passing: Passing | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
-    def open(self, answer: Answer) -> None:
+    def open(self, passing: Passing) -> None:
         """From now on all goes to the engine, beginning with what has come already."""
-        self._answer = answer
+        self._passing = passing
         self._protocol.set_parser(cast(Any, self))
+
+    def close(self) -> None:
+        """It is over."""
+        if self._timer is not None:
+            self._timer.cancel()
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
         """More from the client. That was not the end, and nothing of it is left."""
-        assert self._answer is not None
-        self._answer.feed(data, self)
+        assert self._passing is not None
+        self._passing.answer.feed(data, self)
         return False, b""
 
     def feed_eof(self) -> None:
         """The client has left: aiohttp cancels whoever waits for it."""
 
     def pause(self) -> None:
-        """The engine takes no more for now: let the client wait."""
+        """The engine takes no more for now: let the client wait, for ``timeouts.idle``."""
         self._protocol.pause_reading()
+        assert self._passing is not None
+        if (idle := self._passing.bounds.idle) is not None:
+            self._timer = asyncio.get_running_loop().call_later(idle, self._passing.client.channel.reset)
 
     def resume(self) -> None:
         """It does again."""
+        self.close()
         self._protocol.resume_reading()

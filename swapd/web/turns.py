@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import replace
+from typing import Protocol
 
 from swapd.core import explain
 from swapd.core.commands import Cause
@@ -14,10 +15,11 @@ from swapd.core.events import EngineSick
 from swapd.core.refusal import Exit, Reason, Refusal, Refused
 from swapd.core.spec import Retry
 from swapd.web.client import Client
+from swapd.web.doubts import BROKEN, Doubts
 from swapd.web.errors import FIRST_BYTE_LATE, Problem, of_refusal
 from swapd.web.gate import Engines, Gate, Lease
 from swapd.web.relay import broken_off
-from swapd.web.upstream import EngineBroke, FirstByteLate
+from swapd.web.upstream import EngineBroke, FirstByteLate, Upstream
 
 LAST_LINES = 20
 NOTHING = 0.05
@@ -28,16 +30,30 @@ LONGEST_BACKOFF = 30.0
 """Seconds between two tries at most."""
 JITTER = 0.25
 """Share of it by which a pause is longer or shorter."""
-Deliver = Callable[[Lease], Awaitable[None]]
-"""Answers a request from an engine that is held. Raises EngineBroke and FirstByteLate before the first byte."""
+
+
+class Deliver(Protocol):
+    """Answers a request from an engine that is held."""
+
+    @property
+    def ability(self) -> str:
+        """What that must be able to do; empty if nobody knows."""
+
+    @property
+    def able(self) -> frozenset[str] | None:
+        """Of a pool, the models that can; None for all."""
+
+    def __call__(self, lease: Lease) -> Awaitable[None]:
+        """Raises EngineBroke and FirstByteLate before the first byte."""
 
 
 class Turns:
     """At the desk, for every handler that asks an engine."""
 
-    def __init__(self, gate: Gate, engines: Engines) -> None:
+    def __init__(self, gate: Gate, engines: Engines, upstream: Upstream) -> None:
         self._gate = gate
         self._engines = engines
+        self._doubts = Doubts(gate, upstream)
 
     async def take(self, client: Client, name: str, deliver: Deliver) -> None:
         """Hold an engine while ``deliver`` answers; again, after a pause, if it breaks before its first byte.
@@ -53,7 +69,10 @@ class Turns:
                     client.reason = self._reason(lease)
                     client.lease = lease
                     client.again = tries < lease.spec.terms.service.retry.attempts
-                    return await deliver(lease)
+                    await deliver(lease)
+                    if client.status >= BROKEN or self._doubts.failures:
+                        self._doubts.note(lease, client.status, deliver.ability)
+                    return
             except Refused as refused:
                 raise self._problem(self._with_last_lines(refused.refusal)) from None
             except FirstByteLate as late:

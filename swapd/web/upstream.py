@@ -7,23 +7,27 @@ a connection that idles for 5.0 s, and each after its 100th request, which it sa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import NamedTuple
+from functools import lru_cache, partial
+from typing import NamedTuple, TypeVar
 
 from swapd.core.commands import Command, Kill, Revoke, Terminate
 from swapd.core.engine import Endpoint, RunId
 from swapd.core.events import EngineExited, EngineReady, Event
 from swapd.core.spec import Timeouts
 from swapd.web import framing
+from swapd.web.carrier import Carrier
 from swapd.web.dial import dial
 from swapd.web.flow import Sink, Source, Upload
 from swapd.web.framing import Framing
+from swapd.web.headers import is_compressed
 from swapd.web.heads import ALIKE, Malformed, Status
 from swapd.web.page import Page
 from swapd.web.wire import Lost, Silent, Wire
 
+T = TypeVar("T")
+W = TypeVar("W", bound=Wire)
 REST = 2.5
 """Seconds a connection rests in the pool at most."""
 _NOBODY = ConnectionRefusedError, FileNotFoundError
@@ -113,7 +117,7 @@ class Line:
     async def _ask(self, request: Request, bounds: Timeouts, bound: float | None) -> tuple[Wire, Status]:
         text, upload = self._written(request), request.upload
         if upload is not None:  # on a fresh wire: one that had rested may be dead
-            fresh = await self._connect(bounds.connect)
+            fresh = await self._connect(bounds.connect, Carrier)
             return fresh, await fresh.upload(text, upload, bounds, bound)
         wire = self._rested()
         if wire is not None:
@@ -122,7 +126,7 @@ class Line:
             except Lost as lost:
                 if not lost.stale or self._closed:
                     raise
-        wire = await self._connect(bounds.connect)
+        wire = await self._connect(bounds.connect, Wire)
         return wire, await wire.ask(text, bound)
 
     def _rested(self) -> Wire | None:
@@ -133,11 +137,12 @@ class Line:
                 return wire
         return None
 
-    async def _connect(self, bound: float | None) -> Wire:
+    async def _connect(self, bound: float | None, kind: type[W]) -> W:
         """A fresh wire. Raises EngineBroke."""
+        made = partial(kind, asyncio.get_running_loop(), self._forget)
         try:
             async with asyncio.timeout(bound):
-                wire = await dial(self._endpoint, self._made)
+                wire = await dial(self._endpoint, made)
         except OSError as error:
             late = isinstance(error, TimeoutError) and bound is not None
             why = f"no connection to the engine within {bound:g} s" if late else error.strerror or str(error)
@@ -147,9 +152,6 @@ class Line:
             wire.abort()
             raise EngineBroke("it was told to stop")
         return wire
-
-    def _made(self) -> Wire:
-        return Wire(asyncio.get_running_loop(), self._forget)
 
     def _forget(self, wire: Wire) -> None:
         self._wires.discard(wire)
@@ -180,19 +182,17 @@ class Answer:
         """Whether it is a stream of events in which one more can be read; in a compressed one it cannot."""
         kinds = self.head.tokens(b"content-type")
         events = bool(kinds) and kinds[0].partition(b";")[0].strip() == b"text/event-stream"
-        return events and not self.head.values(b"content-encoding")
+        return events and not is_compressed(self.head)
 
-    async def pour(
+    def pour(
         self, head: bytes, sink: Sink, idle: float | None, until: float | None = None
-    ) -> tuple[bytes, bytes]:
+    ) -> Awaitable[tuple[bytes, bytes]]:
         """Let the body run to ``sink``, after ``head``; how it began and ended. Raises Lost, Silent, Malformed.
 
         ``idle``: seconds; ``until``: the moment of the loop at which it must be over, else TimeoutError.
         """
-        if until is None:
-            return await self._wire.pour(head, self.body, sink, idle)
-        async with asyncio.timeout_at(until):
-            return await self._wire.pour(head, self.body, sink, idle)
+        pouring = self._wire.pour(head, self.body, sink, idle)
+        return pouring if until is None else _until(until, pouring)
 
     def feed(self, data: bytes, feeder: Source) -> None:
         """To an engine that has switched protocols. ``feeder`` is told when to pause."""
@@ -205,6 +205,11 @@ class Answer:
             self._line.give_back(self._wire)
         else:
             self._wire.abort()
+
+
+async def _until(moment: float, pouring: Awaitable[T]) -> T:
+    async with asyncio.timeout_at(moment):
+        return await pouring
 
 
 class Upstream:

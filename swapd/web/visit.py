@@ -8,7 +8,7 @@ import secrets
 
 _ID = b"X-Request-ID: "
 _SANE = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
-_PREFIX = secrets.token_hex(4).encode()
+_FRESH = b"%s%s" % (_ID, secrets.token_hex(4).encode())
 _next = itertools.count(1).__next__
 
 
@@ -46,6 +46,6 @@ def is_sane(given: bytes) -> bool:
     return _SANE.fullmatch(given) is not None
 
 
-def fresh_id() -> bytes:
-    """One that nobody else has, in this process or, by its random beginning, in another."""
-    return b"%s-%x" % (_PREFIX, _next())
+def fresh_line() -> bytes:
+    """The same with an id that nobody else has, in this process or, by its random beginning, in another."""
+    return b"%s-%x\r\n" % (_FRESH, _next())

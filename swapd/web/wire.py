@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import aclosing
 from typing import cast
 
-from swapd.core.spec import Timeouts
 from swapd.web import heads
 from swapd.web.alarm import Alarm
-from swapd.web.flow import Pour, Sending, Sink, Source, Upload
+from swapd.web.flow import Pour, Sink, Source
 from swapd.web.framing import Framing
 from swapd.web.heads import Malformed, Status
 
@@ -49,7 +47,6 @@ class Wire(asyncio.Protocol):
         self._got = b""  # what has come and is not passed on
         self._pour: Pour | None = None
         self._feeder: Source | None = None
-        self._sending: Sending | None = None  # not all of the request is out
         self._failure: Exception | None = None
         self._ended = False  # the engine closed in good order
         self._unheard = True
@@ -60,8 +57,7 @@ class Wire(asyncio.Protocol):
     def spent(self) -> bool:
         """Whether nothing more can be asked: it is broken, or not done with what was asked before."""
         broken = self._failure is not None or self._transport.is_closing()
-        owes = self._sending is not None or self._transport.get_write_buffer_size() > 0
-        return broken or owes or bool(self._got)
+        return broken or bool(self._got) or self._transport.get_write_buffer_size() > 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ready to ask."""
@@ -107,51 +103,12 @@ class Wire(asyncio.Protocol):
             self.abort()
             raise
 
-    async def upload(self, request: bytes, body: Upload, bounds: Timeouts, bound: float | None) -> Status:
-        """The same for a request whose body is sent in pieces; ``bound`` counts from when it is out.
-
-        Raises Lost, Silent, Malformed, and what reading the body raises; then it is closed.
-        """
-        self._sending = self._feeder = Sending(bounds.idle, self._wake)
-        try:
-            async with asyncio.timeout(bounds.total):
-                head = await self._send(self._sending, request, body)
-                if head is None:
-                    self._sending = None
-                    self._alarm.set(bound)
-                    head = await self._head()
-                return head
-        except BaseException as error:
-            self.abort()
-            if isinstance(error, TimeoutError):
-                raise Silent(f"it took longer than {bounds.total:g} s (timeouts.total)") from None
-            raise
-
-    async def _send(self, sending: Sending, head: bytes, body: Upload) -> Status | None:
-        """Send as fast as the engine takes it. One that answers before the end gets no more: its answer."""
-        self.resting = False
-        self._unheard = True
-        self._asked = self._loop.time()
-        self._transport.set_write_buffer_limits(1, 0)  # full until all of a piece is taken
-        self._transport.write(head)
-        async with aclosing(body.pieces()) as pieces:
-            async for piece in pieces:
-                if not self._transport.is_closing():
-                    self._transport.write(piece)
-                sending.unsent = self._transport.get_write_buffer_size()
-                self._alarm.set(sending.idle)
-                while (came := self._came()) is None and (sending.full or self._transport.is_closing()):
-                    await self._news()
-                if came is not None:
-                    return came
-                self._alarm.set(None)  # our own disk may take its time
-        return None
-
     async def _head(self) -> Status:
         """The head of the answer."""
-        while (head := self._came()) is None:
+        while True:
+            if self._got and (head := self._came()) is not None:
+                return head
             await self._news()
-        return head
 
     def _came(self) -> Status | None:
         """The head of the answer, if it has come; others before it say that it will. Raises Malformed."""
@@ -278,8 +235,6 @@ class Wire(asyncio.Protocol):
             self.abort()
         elif self._pour is not None and self._pour.paused:
             self._press(self._pour)
-        elif self._pour is None and self._sending is not None:
-            self._wait_for(self._sending)
         else:
             self._fail(Silent())
 
@@ -290,11 +245,3 @@ class Wire(asyncio.Protocol):
             self._alarm.set(pour.idle)
         else:
             pour.sink.reset()
-
-    def _wait_for(self, sending: Sending) -> None:
-        """The same for the engine, which is to take an upload."""
-        before, sending.unsent = sending.unsent, self._transport.get_write_buffer_size()
-        if sending.unsent < before:
-            self._alarm.set(sending.idle)
-        else:
-            self._fail(Silent(f"it took nothing of the request for {sending.idle:g} s (timeouts.idle)"))

@@ -43,6 +43,7 @@ http {{
 SWAPD = """
 listen: 127.0.0.1:{port}
 state_dir: {folder}/state
+log: {{access: false}}
 budget: {{engines: {engines}}}
 scheduling: {{queue: 2048}}
 defaults: {{health: /health, concurrency: {concurrency}, ttl: never, needs: {{engines: 1}}}}

@@ -18,7 +18,7 @@ from aiohttp.test_utils import TestServer
 from swapd.core.commands import Command
 from swapd.core.engine import Endpoint, RunId
 from swapd.core.events import CatalogChanged, EngineExited, EngineReady, Event, Ticket
-from swapd.core.refusal import Exit, Refusal, Refused
+from swapd.core.refusal import Exit, Reason, Refusal, Refused
 from swapd.core.scheduler import Scheduler
 from swapd.core.settings import Address, Limits, Settings
 from swapd.core.spec import Alias, Catalog, Edits, Launch, Listing, Retry, Service, Spec, Terms, Timeouts
@@ -86,7 +86,8 @@ class FakeGate:
         if self.refusal is not None:
             raise Refused(self.refusal)
         found = self.catalog.resolve(model)
-        assert found is not None
+        if found is None:
+            raise Refused(Refusal(Reason.UNKNOWN_MODEL, model))
         lease = Lease(Ticket(len(self.asked)), RunId(found[0].name, 1), self.endpoint, found[0], 0.25, 1.5)
         self.leases.append(lease)
         self.holding.add(lease.ticket)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import replace
 
@@ -105,6 +106,36 @@ async def test_an_engines_own_refusal_after_comments_is_an_event_in_its_words(wa
         front.gate.open.set()
         rest = await caller.reader.readuntil(b"0\r\n\r\n")
         assert b'data: {"error": {"message": "too large"}}\n\n' in rest
+
+
+PACKED = gzip.compress(EVENTS)
+PACKING = {"Content-Type": "text/event-stream", "Content-Encoding": "gzip"}
+
+
+@LANES
+async def test_a_stream_that_is_to_have_comments_is_not_asked_for_compressed(waiting, more):
+    async def packs(request):
+        wished = "gzip" in request.headers.get("Accept-Encoding", "")
+        return web.Response(body=PACKED, headers=PACKING) if wished else await streams(request)
+
+    front = await waiting(packs)
+    async with calling(front.port) as caller:
+        await caller.send(asked(b"/v1/chat/completions", more=more + b"accept-encoding: gzip, br\r\n"))
+        await first_comments(caller)
+        front.gate.open.set()
+        assert EVENTS in await caller.reader.readuntil(b"0\r\n\r\n")
+
+
+async def test_what_is_compressed_unasked_after_comments_is_no_event(waiting):
+    async def packs(request):
+        return web.Response(body=PACKED, headers=PACKING)
+
+    front = await waiting(packs)
+    async with calling(front.port) as caller:
+        await caller.send(asked(b"/v1/chat/completions"))
+        await first_comments(caller)
+        front.gate.open.set()
+        assert b"it compressed its answer" in await caller.reader.readuntil(b"0\r\n\r\n")
 
 
 async def test_an_http_1_0_client_gets_them_without_chunks(waiting):

@@ -307,6 +307,13 @@ def test_pieces_of_calls_are_told_whole_and_half_a_call_as_the_text_that_it_is()
     assert (lines[-1]["done_reason"], "tool_calls" in said[-1]) == ("stop", False)
 
 
+def test_a_call_that_never_ends_is_given_up_before_it_fills_the_memory_and_costs_little_until_then():
+    said, more = answer(), json.dumps(piece(tool_calls=[{"index": 0, "function": {"arguments": "x" * 1000}}]))
+    with pytest.raises(ValueError, match="more than 16 MiB"):
+        for _ in range(17_000):
+            said.event(more.encode())
+
+
 def test_engines_that_send_calls_whole_or_their_arguments_as_an_object_are_understood():
     calls = [{"function": WEATHER}, {"function": {"name": "time"}}, {"function": None}]
     lines = stream(answer(), piece(tool_calls=calls), piece(content="a", tool_calls=[{"index": 0, "id": "x"}]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from contextlib import asynccontextmanager
@@ -15,7 +16,8 @@ from swapd.core.engine import RunId
 from swapd.core.events import EngineReady, LoadWished
 from swapd.core.refusal import Exit, Reason, Refusal, Refused
 from swapd.core.settings import ClientKey
-from swapd.core.spec import Listing, Pool
+from swapd.core.spec import Launch, Listing, Pool, Spec
+from tests.processes import until
 from tests.web.raw import calling, post
 
 POOLS = {
@@ -141,6 +143,29 @@ async def test_a_pool_is_found_in_a_path_by_query_and_by_default(front):
     async with front.client.post(CHAT, json={}) as answer:
         assert answer.status == 200
     assert who_was_asked(front) == ["alpha", "once", "once", "alpha", "alpha"]
+
+
+def lends(front, name):
+    """The model becomes one of a remote's, with a key."""
+    elsewhere = Launch((), url="http://h", key="Authorization: Bearer k")
+    return front.config.catalog.models | {name: Spec(name, elsewhere)}
+
+
+async def test_a_remotes_key_opens_nothing_else_to_those_who_ask_a_pool_with_it(front):
+    front.config.catalog = replace(front.config.catalog, models=lends(front, "alpha"))
+    async with front.client.get("/upstream/duo/v1/files") as answer:
+        assert (answer.status, (await answer.json())["error"]["code"]) == (403, "not_permitted")
+    assert who_was_asked(front) == []
+
+
+async def test_nor_to_those_who_waited_while_the_model_became_the_remotes(front):
+    front.gate.open.clear()
+    asking = asyncio.ensure_future(front.client.get("/upstream/alpha/v1/files"))
+    await until(lambda: front.gate.asked)
+    front.gate.catalog = replace(front.gate.catalog, models=lends(front, "alpha"))
+    front.gate.open.set()
+    async with await asking as answer:
+        assert (answer.status, (await answer.json())["error"]["code"]) == (403, "not_permitted")
 
 
 async def test_an_upload_to_a_pool_names_the_model_that_answers(front, tmp_path):

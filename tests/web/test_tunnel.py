@@ -242,6 +242,27 @@ async def test_a_slow_engine_holds_the_client_up_instead_of_filling_our_memory(r
     await released(front)
 
 
+async def test_a_client_that_leaves_unseen_behind_an_engine_that_takes_nothing_is_missed_in_time(raw_hall):
+    async def then(line):
+        line.writer.transport.pause_reading()
+        await over.wait()
+
+    over = asyncio.Event()
+    front, _ = await raw_hall(consents(CONSENT, then=then))
+    alpha = front.gate.catalog.models["alpha"]
+    service = replace(alpha.terms.service, timeouts=Timeouts(2.0, 5.0, idle=0.1))
+    front.gate.catalog.models["alpha"] = replace(alpha, terms=replace(alpha.terms, service=service))
+    async with calling(front.port) as caller:
+        await caller.send(ASK)
+        assert (await caller.answer()).status == 101
+        caller.writer.write(8 * BIG)
+        (wire,) = front.upstream._lines[RunId("alpha", 1)]._wires
+        await full(wire._transport.get_write_buffer_size)
+        caller.reset()
+    await released(front)
+    over.set()
+
+
 async def test_silence_ends_no_websocket_but_timeouts_total_does(raw_hall):
     front, _ = await raw_hall(consents(CONSENT))
     alpha = front.gate.catalog.models["alpha"]
