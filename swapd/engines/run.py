@@ -70,8 +70,13 @@ class Recipe:
         argv = resolve(self.launch, self.values) if words is None else fill(words, self.values)
         env = tuple((name, fill([value], self.values)[0]) for name, value in self.launch.env)
         talk = TALKATIVE if _on_gpu(self.order.way) else ()
-        self.book.write(f"{heading(self.run)}{shlex.join(argv)}")
+        self.book.write(f"{heading(self.run)}{shlex.join(self._shown(argv))}")
         return Process(argv, (*talk, *env), self.launch.cwd, self.environ, self.book)
+
+    def _shown(self, argv: Sequence[str]) -> Sequence[str]:
+        """Without the engine's key, which most engines are told there."""
+        key = self.launch.key.rpartition(" ")[2]
+        return [word.replace(key, "HIDDEN") for word in argv] if key else argv
 
 
 def heading(run: RunId) -> str:

@@ -10,7 +10,7 @@ from typing import cast
 from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 
-from swapd.web.client import Client
+from swapd.web.client import Client, Form
 from swapd.web.connection import Connection
 from swapd.web.errors import dialect_of
 from swapd.web.manners import MANNERS
@@ -25,16 +25,9 @@ def client_of(request: web.Request) -> Client:
     if request.transport is None:
         raise asyncio.CancelledError  # the client has left, and aiohttp is about to say so
     connection = cast(Connection, request.transport.get_protocol())
-    minor = 1 if request.version >= HttpVersion11 else 0
-    dialect = dialect_of(request.path)
-    client = request[_CLIENT] = Client(
-        connection,
-        minor=minor,
-        method=request.method,
-        keep=request.keep_alive,
-        dialect=dialect,
-        visit=request.app[MANNERS].of(request),
-    )
+    form = Form(1 if request.version >= HttpVersion11 else 0, request.method, dialect_of(request.path))
+    visit = request.app[MANNERS].of(request)
+    client = request[_CLIENT] = Client(connection, form, keep=request.keep_alive, visit=visit)
     return client
 
 

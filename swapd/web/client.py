@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from swapd.core.settings import ClientKey
 from swapd.web import errors, framing, heads
@@ -38,48 +39,58 @@ class Channel(Sink, Protocol):
         """Return when the client has taken most of what was written."""
 
 
+class Form(NamedTuple):
+    """How it wants its answer. ``minor``: of its HTTP/1 version."""
+
+    minor: int = 1
+    method: str = "POST"
+    dialect: Dialect = errors.openai
+
+
+PLAIN = Form()
+
+
+@dataclass(slots=True)
+class Turn:
+    """How far its request has come.
+
+    ``who``: the client by its key, where the config has clients. ``counted``: it is among those that it may ask
+    for. ``streams``: it wants Server-Sent Events. ``again``: it may be asked once more, as it has heard nothing.
+    ``lease``: what answered it, or is about to. ``reason``: what it waited for last: a swap, a load or the busy.
+    """
+
+    who: ClientKey | None = None
+    counted: bool = False
+    streams: bool = False
+    again: bool = False
+    lease: Lease | None = None
+    reason: str = ""
+
+
 class Client:
     """Whoever waits for one answer, and how it wants it."""
 
     def __init__(
-        self,
-        channel: Channel,
-        *,
-        minor: int = 1,
-        method: str = "POST",
-        keep: bool = True,
-        dialect: Dialect = errors.openai,
-        visit: Visit | None = None,
+        self, channel: Channel, form: Form = PLAIN, *, keep: bool = True, visit: Visit | None = None
     ) -> None:
-        """``minor``: of its HTTP/1 version. ``keep``: whether its connection is to be kept."""
+        """``keep``: whether its connection is to be kept."""
         self.visit = Visit(b"", "", "", 0.0) if visit is None else visit
+        self.turn = Turn()
         self.channel = channel
         self.keep = keep
         self.begun = False
         self.status = 0
         """Of its answer, as the engine or we ourselves gave it; 0 until that begins, with whatever comments."""
-        self.streams = False
-        """It wants a stream of Server-Sent Events."""
-        self.again = False
-        """What it asks may be asked once more, as long as nothing has reached it."""
-        self.who: ClientKey | None = None
-        """The client by its key, where the config has clients."""
-        self.lease: Lease | None = None
-        """What answered it, or is about to."""
-        self.reason = ""
-        """What it waited for last: ``swap``, ``load`` or ``busy``."""
-        self._minor = minor
-        self._method = method
-        self._dialect = dialect
+        self._form = form
 
     @property
     def name(self) -> str:
         """By what it is told apart from others: its name in the config, or its address."""
-        return self.who.name if self.who is not None else self.visit.sender
+        return self.turn.who.name if self.turn.who is not None else self.visit.sender
 
     def tokens(self) -> int:
         """What its request took, as far as the engine told."""
-        usage = self.lease.usage if self.lease is not None else None
+        usage = self.turn.lease.usage if self.turn.lease is not None else None
         return usage.tokens if usage is not None else 0
 
     def head_of(self, answer: Answer, notes: bytes) -> bytes:
@@ -90,8 +101,8 @@ class Client:
         self.status = answer.head.code
         if self.begun:
             answer.body = self._reframed(framing.plain(answer.body))
-            return LAST_CHUNK if answer.body.over and self._minor else b""
-        if self._minor == 0:
+            return LAST_CHUNK if answer.body.over and self._form.minor else b""
+        if self._form.minor == 0:
             answer.body = framing.plain(answer.body)
         head = answer.head
         framed = self._framed(answer)
@@ -122,7 +133,7 @@ class Client:
         """Send the whole of an answer that says no."""
         more = heads.lines((name.encode(), value.encode()) for name, value in problem.headers.items())
         self.visit.code = problem.form.code
-        self.whole(problem.form.status, self._dialect(problem), more)
+        self.whole(problem.form.status, self._form.dialect(problem), more)
 
     def fail(self, problem: Problem) -> None:
         """The same of whatever kept its answer from coming or from ending: one that is under way is broken off."""
@@ -135,15 +146,15 @@ class Client:
         """Send the whole of an answer in JSON: as an event that ends the stream, where comments have begun one."""
         self.status = code
         if self.begun:
-            event = errors.as_event(body, self._dialect)
-            self.channel.write(chunk(event) + LAST_CHUNK if self._minor else event)
+            event = errors.as_event(body, self._form.dialect)
+            self.channel.write(chunk(event) + LAST_CHUNK if self._form.minor else event)
         else:
             start = f"{code} {_PHRASES.get(code, '')}".encode()
             self.channel.write(self._head(start, JSON, notes, _counted(len(body))) + body)
 
     def more(self, words: bytes) -> None:
         """Send a piece of a stream of our own making."""
-        self.channel.write(chunk(words) if self._minor else words)
+        self.channel.write(chunk(words) if self._form.minor else words)
 
     def cut(self, answer: Answer, problem: Problem) -> None:
         """The answer broke off. An SSE client is told by an event, any other by a broken connection."""
@@ -151,7 +162,7 @@ class Client:
         ending = None
         if answer.is_events:
             # The blank lines first: whatever half an event is out, ours begins on a line of its own.
-            ending = answer.body.ended_with(b"\n\n" + errors.sse_event(problem, self._dialect))
+            ending = answer.body.ended_with(b"\n\n" + errors.sse_event(problem, self._form.dialect))
         if ending is None:
             self.channel.reset()
         else:
@@ -160,18 +171,18 @@ class Client:
     def _opening(self, kind: bytes, notes: bytes = b"") -> bytes:
         """The head of a stream of our own making, whose end its framing tells, or that of the connection."""
         lines = b"Content-Type: %s\r\nCache-Control: no-cache\r\nX-Accel-Buffering: no\r\n" % kind
-        self.keep = self.keep and self._minor > 0
-        return self._head(b"200 OK", lines, notes, b"Transfer-Encoding: chunked\r\n" if self._minor else b"")
+        self.keep = self.keep and self._form.minor > 0
+        return self._head(b"200 OK", lines, notes, b"Transfer-Encoding: chunked\r\n" if self._form.minor else b"")
 
     def _reframed(self, body: Framing) -> Framing:
-        return Rechunked(body) if self._minor else body
+        return Rechunked(body) if self._form.minor else body
 
     def _framed(self, answer: Answer) -> bytes:
         """The header that says where the body ends; where none can, the connection's end does."""
         head, body = answer.head, answer.body
         if isinstance(body, Chunked | Enchunked):
             return b"Transfer-Encoding: chunked\r\n"
-        if self._method == "HEAD":
+        if self._form.method == "HEAD":
             return b"".join([b"Content-Length: %s\r\n" % length for length in set(head.tokens(b"content-length"))])
         if isinstance(body, Counted):
             return b"" if head.code in (204, 304) else _counted(body.length)
@@ -182,12 +193,12 @@ class Client:
         self.begun = True
         self.visit.status = status
         return b"HTTP/1.%d %s\r\n%s%s%s%s\r\n" % (
-            self._minor,
+            self._form.minor,
             status,
             b"".join(lines),
             self.visit.lines,
-            own_lines(self.reason),
-            _CONNECTION[self._minor, self.keep],
+            own_lines(self.turn.reason),
+            _CONNECTION[self._form.minor, self.keep],
         )
 
 

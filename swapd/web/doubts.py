@@ -29,6 +29,8 @@ BROKEN = 500
 """The statuses from here on, but for SOUND ones."""
 SOUND = frozenset((501, 503))
 """With these it says what it cannot do, and that it will be able to."""
+REST = 60.0
+"""Seconds between two looks into a model's engines."""
 BOUNDS = Timeouts(connect=2.0, first_byte=30.0, idle=30.0, total=30.0)
 _SMALL: Mapping[str, tuple[str, dict[str, Any]]] = {
     "chat": ("/v1/chat/completions", {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}),
@@ -40,25 +42,31 @@ _SMALL: Mapping[str, tuple[str, dict[str, Any]]] = {
 
 
 class Doubts:
-    """Counts failures in a row, by run."""
+    """Counts failures in a row, by run; of a model's runs that is the last one."""
 
     def __init__(self, gate: Gate, upstream: Upstream) -> None:
         self._gate = gate
         self._upstream = upstream
-        self.failures: dict[RunId, int] = {}
-        """Those who failed last, and how often in a row."""
-        self._looks: dict[RunId, asyncio.Task[None]] = {}
+        self.failures: dict[str, tuple[RunId, int]] = {}
+        """By model: who failed last, and how often in a row."""
+        self._looks: dict[str, asyncio.Task[None]] = {}
+        self._rested: dict[str, float] = {}
+        """By model: when it may be looked into again."""
 
     def note(self, lease: Lease, status: int, ability: str) -> None:
         """What a request was answered with."""
+        model, now = lease.run.model, asyncio.get_running_loop().time()
         if status < BROKEN:
-            self.failures.pop(lease.run, None)
+            self.failures.pop(model, None)
         if status < BROKEN or status in SOUND:
             return
-        failures = self.failures[lease.run] = self.failures.get(lease.run, 0) + 1
-        if failures >= MANY and lease.run not in self._looks:
+        run, failures = self.failures.get(model, (lease.run, 0))
+        failures = failures + 1 if run == lease.run else 1
+        self.failures[model] = lease.run, failures
+        if failures >= MANY and model not in self._looks and now >= self._rested.get(model, now):
+            self._rested[model] = now + REST
             look = self._look(lease.run, lease.spec, ability)
-            self._looks[lease.run] = tasks.spawn(look, name=f"look into {lease.run}")
+            self._looks[model] = tasks.spawn(look, name=f"look into {lease.run}")
 
     async def _look(self, run: RunId, spec: Spec, ability: str) -> None:
         try:
@@ -66,8 +74,8 @@ class Doubts:
         except FirstByteLate:
             why = None  # it is busy: the next failures will tell
         finally:
-            del self._looks[run]
-            self.failures.pop(run, None)
+            del self._looks[run.model]
+            self.failures.pop(run.model, None)
         if why is not None:
             self._gate.post(EngineSick(run, f"it failed {MANY} requests in a row, and {why}"))
         else:
@@ -76,17 +84,32 @@ class Doubts:
             )
 
     async def _broken(self, run: RunId, spec: Spec, ability: str) -> str | None:
-        """Why it is; None if it answers. A remote one is only asked for its health: all else may cost money."""
-        questions = [get(spec.launch.health)]
-        if not spec.remote and ability in _SMALL:
-            path, body = _SMALL[ability]
-            asked = msgspec.json.encode({"model": spec.terms.service.upstream_model or spec.name, **body})
-            questions.append(Request("POST", path, JSON, asked))
-        for question in questions:
-            try:
-                status, _ = await self._upstream.page(run, question, BOUNDS)
-            except EngineBroke as broke:
-                return f"{question.target} gets no answer: {broke}"
-            if status >= 500:
-                return f"{question.target} is answered with {status} to a question of ours, too"
-        return None
+        """Why it is; None if it answers. A remote one is only asked for its health: all else may cost money.
+
+        One that fails whatever needs the ability may never have had it: it is sound if it does anything else.
+        """
+        status, why = await self._asked(run, get(spec.launch.health))
+        if status >= BROKEN or spec.remote or ability not in _SMALL:
+            return why
+        status, why = await self._asked(run, _small(spec, ability))
+        if status < BROKEN:
+            return None
+        for other in _SMALL.keys() - {ability}:
+            if (await self._asked(run, _small(spec, other)))[0] == 200:
+                return None
+        return why
+
+    async def _asked(self, run: RunId, question: Request) -> tuple[int, str | None]:
+        """The status, and what is wrong with it. An engine that breaks off is a bad gateway."""
+        try:
+            status, _ = await self._upstream.page(run, question, BOUNDS)
+        except EngineBroke as broke:
+            return 502, f"{question.target} gets no answer: {broke}"
+        wrong = f"{question.target} is answered with {status} to a question of ours, too"
+        return status, wrong if status >= BROKEN else None
+
+
+def _small(spec: Spec, ability: str) -> Request:
+    path, body = _SMALL[ability]
+    asked = msgspec.json.encode({"model": spec.terms.service.upstream_model or spec.name, **body})
+    return Request("POST", path, JSON, asked)

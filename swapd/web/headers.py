@@ -37,10 +37,17 @@ NEVER_UP = HOP_BY_HOP | {
     b"x-api-key",
     b"api-key",
     b"cookie",
+    # who asks, from where and on whose account is ours to know; and a paid endpoint's account is the config's
+    *(b"origin", b"referer", b"forwarded", b"x-real-ip", b"openai-organization", b"openai-project"),
+    *(b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-port"),
     # makes llama-server go on generating after its client has left
     b"x-conversation-id",
 }
-_NEVER_DOWN = HOP_BY_HOP | {b"server", b"date", b"content-length", b"set-cookie", b"x-request-id", b"request-id"}
+_NEVER_DOWN = HOP_BY_HOP | {
+    *(b"server", b"date", b"content-length", b"set-cookie", b"x-request-id", b"request-id"),
+    # a remote's word on its own address, which browsers would take for one on ours
+    *(b"alt-svc", b"strict-transport-security", b"clear-site-data", b"nel", b"report-to"),
+}
 _PLAIN_KEYS = (b"x-api-key", b"api-key")
 JSON = b"Content-Type: application/json\r\n"
 _CODINGS = re.compile(rb"^Accept-Encoding:.*\n", re.IGNORECASE | re.MULTILINE)
@@ -54,7 +61,7 @@ def upstream_lines(fields: Sequence[Field], *but: bytes) -> bytes:
 
 @lru_cache(maxsize=ALIKE)
 def uncompressed(lines: bytes) -> bytes:
-    """The same for a stream: into a compressed one nobody could write a comment or an error, or read its usage."""
+    """The same for an answer that has to be read: for its usage, or because a comment or an error may follow."""
     return _CODINGS.sub(b"", lines)
 
 

@@ -42,14 +42,14 @@ class Inference:
     def client(self, request: web.Request) -> Client:
         """Whoever asks. Raises Problem (401), before anything of a body is read."""
         client = client_of(request)
-        client.who = self.guard.of(request)
+        client.turn.who = self.guard.of(request)
         return client
 
     def name(self, found: asked.Peek, request: web.Request, client: Client) -> str:
         """The model that is meant, which is for the client. Raises Problem (400, 403, 404)."""
-        up = self._only_ready(client.who) if surface.is_own(request.path) else None
+        up = self._only_ready(client.turn.who) if surface.is_own(request.path) else None
         name = asked.name_of(found, request.query, self.config.catalog, up)
-        self.guard.check(client.who, name)
+        self.guard.check(client.turn.who, name)
         return name
 
     def errand(
@@ -63,13 +63,13 @@ class Inference:
         if (resolved := self.config.catalog.resolve(name)) is not None:
             spec, alias = resolved
             if (missing := ability.lacking(spec, out)) is not None:
-                raise ability.refusal(spec, missing, self._gate, client.who)
+                raise ability.refusal(spec, missing, self._gate, client.turn.who)
             if out.repaired and spec.terms.service.strict_json:
                 raise repair.refusal(name, out.repaired)
         elif (pool := self.config.catalog.pool(name)) is not None:
             able = pooled.able(pool, self.config.catalog, out)
         # Else the gate will say that there is no such model.
-        if client.streams:
+        if client.turn.streams or (client.turn.who is not None and client.turn.who.tokens is not None):
             out = out._replace(lines=uncompressed(out.lines))
         return Errand(out, partial(relay, client, self.upstream, streams, pour), alias, able)
 
@@ -81,20 +81,30 @@ class Inference:
             if client.begun:
                 client.refuse(problem)
                 return Relayed(client)
-            if client.reason:
-                problem.headers["X-Swapd-Reason"] = client.reason
+            if client.turn.reason:
+                problem.headers["X-Swapd-Reason"] = client.turn.reason
             raise
         return Relayed(client)
 
     def answer(self, client: Client, name: str, deliver: Deliver) -> Awaitable[None]:
         """The same for a client past aiohttp. Within what it may ask for. Raises Problem."""
-        every = self.config.settings.keepalive_comments if client.streams else None
-        if client.who is None and every is None:  # hot: nobody counts
+        every = self.config.settings.keepalive_comments if client.turn.streams else None
+        if client.turn.who is None and every is None:  # hot: nobody counts
             return self._take(client, name, deliver)
         return self._watched(client, name, deliver, every)
 
+    @contextlib.contextmanager
+    def counted(self, client: Client) -> Iterator[None]:
+        """Within what the client may ask for; once, however often it is entered. Raises Problem (429)."""
+        if client.turn.counted:
+            yield
+            return
+        with self.guard.counted(client.turn.who, client.tokens):
+            client.turn.counted = True
+            yield
+
     async def _watched(self, client: Client, name: str, deliver: Deliver, every: float | None) -> None:
-        with self.guard.counted(client.who, client.tokens), self._kept_alive(client, name, every):
+        with self.counted(client), self._kept_alive(client, name, every):
             await self._take(client, name, deliver)
 
     def _take(self, client: Client, name: str, deliver: Deliver) -> Awaitable[None]:
@@ -119,8 +129,8 @@ class Inference:
 
     def _waits_for(self, client: Client, name: str) -> bytes:
         name = client.visit.model or name  # of a pool, the model that is tried
-        found = self.config.catalog.resolve(name)
-        return keepalive.words(self._gate.view(), found[0].name if found else name, held=client.lease is not None)
+        found, held = self.config.catalog.resolve(name), client.turn.lease is not None
+        return keepalive.words(self._gate.view(), found[0].name if found else name, held=held)
 
     def _only_ready(self, who: ClientKey | None) -> str | None:
         """Of the models that are for the client, by a name that is."""

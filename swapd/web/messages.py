@@ -24,8 +24,8 @@ def only_chats(catalog: Catalog, name: str) -> bool:
 
 def by_chat(body: bytes, name: str) -> tuple[bytes, Answer]:
     """A body of Anthropic's as one for CHAT, and what makes a message of the answer. Raises Problem (400)."""
-    said = msgspec.json.decode(body)
     try:
+        said = msgspec.json.decode(body)
         return msgspec.json.encode(chat_of(said)), Answer(said, name)
     except (ValueError, RecursionError) as error:
         raise Problem(BAD_REQUEST, f"cannot ask an engine that only chats: {error}") from None

@@ -19,7 +19,7 @@ from swapd.core.events import KeepWished, UnloadWished
 from swapd.core.settings import ClientKey
 from swapd.core.view import ModelView
 from swapd.web import ollama_lists, ollama_words, repair, surface
-from swapd.web.asked import Peek, name_of
+from swapd.web.asked import Peek, name_of, unreadable
 from swapd.web.client import Client
 from swapd.web.completion import Counted
 from swapd.web.entries import entry, names
@@ -167,11 +167,14 @@ class Ollama:
     async def _told(
         self, sent: Sent, made: Callable[[], tuple[str, dict[str, Any]]], answer: Answer | Embeddings
     ) -> web.StreamResponse:
-        """Ask an engine what was ``made`` of the request, and give its answer in Ollama's words."""
+        """Ask an engine what was ``made`` of the request, and give its answer in its words. Raises Problem."""
 
         def encoded(_: bytes) -> tuple[str, bytes]:
-            path, words = made()
-            return path, msgspec.json.encode(words)
+            try:
+                path, words = made()
+                return path, msgspec.json.encode(words)
+            except RecursionError as error:  # to write takes more than to read did
+                raise unreadable(error) from None
 
         path, body = await off_loop(encoded, sent.body.body)
         lines = JSON + upstream_lines(sent.request.raw_headers, b"content-type", b"accept", b"accept-encoding")

@@ -32,13 +32,13 @@ class OpenAI:
     async def by_express(self, client: Client, request: Express) -> None:
         """The same as ``by_body``, from the express lane."""
         inference = self._inference
-        client.who = inference.guard.who(request.keys)
+        client.turn.who = inference.guard.who(request.keys)
         found, sent = repair.read(request.body, asked.peek)
-        client.streams = bool(found.stream)
+        client.turn.streams = bool(found.stream)
         name = asked.name_of(found, {}, inference.config.catalog)
-        inference.guard.check(client.who, name)
+        inference.guard.check(client.turn.who, name)
         out = Request("POST", request.target, request.lines, *sent, ability=surface.ABILITIES[request.target])
-        await inference.answer(client, name, inference.errand(client, name, out, streams=client.streams))
+        await inference.answer(client, name, inference.errand(client, name, out, streams=client.turn.streams))
 
     async def by_body(self, request: web.Request) -> web.StreamResponse:
         """A POST whose JSON body names the model."""
@@ -46,12 +46,12 @@ class OpenAI:
         body = await read_body(request, self._inference.config.settings.limits.body)
         found, sent = await off_loop(repair.read, body, asked.peek)
         name = self._inference.name(found, request, client)
-        client.streams = bool(found.stream)
+        client.turn.streams = bool(found.stream)
         lines, path = JSON + upstream_lines(request.raw_headers, b"content-type"), surface.full(request.path)
         if path == messages.PATH and messages.only_chats(self._inference.config.catalog, name):
             return await self._by_chat(client, name, request, sent)
         out = Request("POST", path + query_of(request), lines, *sent, ability=surface.ABILITIES[path])
-        return await self._relayed(client, name, out, client.streams)
+        return await self._relayed(client, name, out, client.turn.streams)
 
     async def by_query(self, request: web.Request) -> web.StreamResponse:
         """A GET whose query names the model."""
@@ -66,7 +66,7 @@ class OpenAI:
         client, config = self._inference.client(request), self._inference.config
         raw = request.rel_url.raw_path.partition("/upstream/")[2]
         name, path = asked.split_path(raw, config.catalog)
-        self._inference.guard.check(client.who, name)
+        self._inference.guard.check(client.turn.who, name)
         _check_lent(config.catalog, name)
         path += query_of(request)
         if tunnel.wanted(request):

@@ -31,7 +31,7 @@ async def take(gate: Gate, turns: Turns, pool: Pool, client: Client, deliver: De
         try:
             return await turns.take(client, name, deliver)
         except Problem as problem:
-            if not left or client.lease is not None or problem.form not in _ELSEWHERE:
+            if not left or client.turn.lease is not None or problem.form not in _ELSEWHERE:
                 raise
 
 

@@ -71,8 +71,10 @@ async def relay(
             lease.usage = Usage(asyncio.get_running_loop().time() - begun)
             until = begun + bounds.total if bounds.total is not None else None
             passing = Passing(client, lease, answer, bounds, until, notes_on(lease, request.repaired))
-            if answer.head.code == LOADING and client.again:
+            if answer.head.code == LOADING and client.turn.again:
                 raise EngineBroke("it says that it is loading")
+            if lease.spec.remote and request.ability and 300 <= answer.head.code < 400:
+                raise EngineBroke(f"it answers with {answer.head.code}: mend the model's 'url'", unheard=False)
             try:
                 await pour(passing)
             except (Silent, Lost, Malformed, TimeoutError) as error:

@@ -131,7 +131,7 @@ class RequestsLog:
 
     def answered(self, client: Client) -> None:
         """The same, of one that was answered past aiohttp."""
-        self.note(client.visit, client.name, client.lease)
+        self.note(client.visit, client.name, client.turn.lease)
 
     @web.middleware
     async def watch(self, request: web.Request, handler: Handler) -> web.StreamResponse:

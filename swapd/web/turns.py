@@ -66,9 +66,9 @@ class Turns:
             try:
                 async with self._gate.lease(name, client.name) as lease:
                     held = lease
-                    client.reason = self._reason(lease)
-                    client.lease = lease
-                    client.again = tries < lease.spec.terms.service.retry.attempts
+                    client.turn.reason = self._reason(lease)
+                    client.turn.lease = lease
+                    client.turn.again = tries < lease.spec.terms.service.retry.attempts
                     await deliver(lease)
                     if client.status >= BROKEN or self._doubts.failures:
                         self._doubts.note(lease, client.status, deliver.ability)
@@ -81,7 +81,7 @@ class Turns:
                 retry = held.spec.terms.service.retry
                 # One taken away on purpose is not asked for again: that would undo the operator's unload.
                 on_purpose = held.revoked is not None and held.revoked.cause is not Cause.SICK
-                if on_purpose or not broke.unheard or not client.again:
+                if on_purpose or not broke.unheard or not client.turn.again:
                     raise self._died(held, str(broke)) from None
                 tries += 1
                 await asyncio.sleep(pause(retry, tries))
@@ -122,6 +122,9 @@ class Turns:
         if refusal.reason not in (Reason.START_TIMEOUT, Reason.START_FAILED) or end.log:
             return refusal
         lines = self._engines.logs(refusal.model).tail(LAST_LINES)
+        model = self._gate.view().models.get(refusal.model)
+        if model is None or not model.spec.remote:  # what is said of a run is its command line, with whatever key
+            lines = [line for line in lines if not line.startswith(f"--- {refusal.model}#")]
         return replace(refusal, exit=replace(end, log=tuple(lines)))
 
     def _died(self, lease: Lease, why: str) -> Problem:

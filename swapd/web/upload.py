@@ -44,17 +44,21 @@ class Uploads:
     async def by_form(self, request: web.Request) -> web.StreamResponse:
         """A POST whose form names the model."""
         client, form = self._begun(request)
+        with self._inference.counted(client):  # before it takes room on the disk
+            return await self._answered(request, client, form)
+
+    async def _answered(self, request: web.Request, client: Client, form: Form) -> web.StreamResponse:
         spool = Spool(Path(self._inference.config.settings.state_dir, FOLDER))
         try:
             await self._take(request, form, spool)
             found = _found(form)
             name = self._inference.name(found, request, client)
-            client.streams = bool(found.stream)
+            client.turn.streams = bool(found.stream)
             body = Spooled(spool, [range(spool.size)], partial(_renamed, form, spool.size))
             lines, path = upstream_lines(request.raw_headers), surface.full(request.path)
             ability = surface.ABILITIES[path]
             out = Request("POST", path + query_of(request), lines, None, ability=ability, upload=body)
-            errand = self._inference.errand(client, name, out, streams=client.streams)
+            errand = self._inference.errand(client, name, out, streams=client.turn.streams)
             return await self._inference.through(client, name, errand)
         finally:
             spool.close()

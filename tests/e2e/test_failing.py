@@ -55,6 +55,19 @@ async def test_a_missing_binary_is_named(start, connect):
         assert "no-such-engine" in (await error_of(answer))["message"]
 
 
+@pytest.mark.parametrize("binary", [fake("--never-ready"), "no-such-engine --port ${port}"])
+async def test_no_client_is_told_the_command_line_and_nobody_the_key_in_it(start, connect, binary):
+    keys = "api_key: k-of-alpha, start_timeout: 300ms, stop_grace: 100ms"
+    client = await connect(start(config(f'command: "{binary} --api-key k-of-alpha", {keys}')))
+    async with client.chat("alpha") as answer:
+        assert answer.status in (502, 504)
+        assert "--api-key" not in (await error_of(answer))["message"]
+    async with client.http.get("/admin/logs/alpha") as answer:
+        told = await answer.text()
+    assert "--api-key HIDDEN" in told
+    assert "k-of-alpha" not in told
+
+
 async def test_an_engine_that_never_gets_ready_is_given_up_and_killed(start, connect):
     client = await connect(
         start(config(engine("--never-ready", "--deaf", keys="start_timeout: 500ms, stop_grace: 200ms")))

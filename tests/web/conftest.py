@@ -185,6 +185,7 @@ async def hall() -> AsyncIterator[Callable[[EngineHandler], Awaitable[Hall]]]:
     """``await hall(handler)``: the front hall over an engine that answers everything with ``handler``."""
     opened: list[Any] = []
     upstreams: list[Upstream] = []
+    gates: list[FakeGate] = []
 
     async def build(engine: EngineHandler) -> Hall:
         app = web.Application(client_max_size=1 << 30)
@@ -206,11 +207,15 @@ async def hall() -> AsyncIterator[Callable[[EngineHandler], Awaitable[Hall]]]:
         client = aiohttp.ClientSession(url_of(sockets[0]), auto_decompress=False)
         opened.extend([client, door, played])
         upstreams.append(upstream)
+        gates.append(gate)
         return Hall(client, gate, config, upstream, sockets[0].getsockname()[1], feed, door)
 
     yield build
     for upstream in upstreams:
         upstream.close()
+    for gate in gates:
+        for keeper in gate.kept:
+            keeper.close()
     for thing in opened:
         await thing.close()
 

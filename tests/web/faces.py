@@ -7,6 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from swapd.core.engine import RunId
+from swapd.core.events import CatalogChanged, EngineReady
+from swapd.core.spec import Catalog
 from swapd.web.errors import Form
 from swapd.web.spool import HELD
 from tests.web.conftest import Hall
@@ -104,3 +107,11 @@ class Row:
     param: str | None = None
     late: bool = False
     """It may come when a place was waited for already."""
+
+
+def furnish(front: Hall, known: Catalog) -> None:
+    """Give a hall these models, each with an engine that is up."""
+    front.gate.catalog = front.config.catalog = known
+    front.gate.hears(CatalogChanged(known))
+    for name in known.models:
+        front.hear(EngineReady(RunId(name, 1), front.gate.endpoint))

@@ -128,6 +128,10 @@ ROWS = (
         lines=(b"Origin: https://evil.example",),
     ),
     Row(
+        *("a page of no known letters", errors.NOT_PERMITTED, "permission_error", ("cors.origins",)),
+        lines=(b"Origin: https://\xe9",),
+    ),
+    Row(
         *(
             "unknown model",
             BY_REASON[Reason.UNKNOWN_MODEL],

@@ -64,12 +64,29 @@ async def test_one_that_fails_a_small_question_too_is_given_up(failing, small, h
     assert front.gate.posted == [EngineSick(run, f"it failed {MANY} requests in a row, and {why}")]
 
 
-async def test_one_that_answers_it_is_left_in_peace_and_the_log_says_what_to_look_at(failing, caplog):
+async def test_one_that_answers_it_is_left_in_peace_and_the_log_says_what_to_look_at(failing, caplog, monkeypatch):
     front, _ = await failing(200)
     said = asyncio.Event()
     caplog.set_level(logging.WARNING, "swapd")
-    caplog.handler.emit = lambda record: said.set()
+    monkeypatch.setattr(caplog.handler, "emit", lambda record: said.set())  # the handler serves all tests
     await fails(front, MANY)
+    async with asyncio.timeout(5):
+        await said.wait()
+    assert front.gate.posted == []
+
+
+async def test_one_that_never_could_what_it_is_asked_for_is_left_in_peace_by_whoever_asks(
+    hall, caplog, monkeypatch
+):
+    async def engine(request: web.Request) -> web.Response:
+        return web.json_response({}, status=500 if "rerank" in request.path else 200)
+
+    front, said = await hall(engine), asyncio.Event()
+    caplog.set_level(logging.WARNING, "swapd")
+    monkeypatch.setattr(caplog.handler, "emit", lambda record: said.set())  # the handler serves all tests
+    for _ in range(MANY):
+        async with front.client.post("/v1/rerank", json=CHAT) as answer:
+            assert answer.status == 500
     async with asyncio.timeout(5):
         await said.wait()
     assert front.gate.posted == []

@@ -212,6 +212,16 @@ async def test_a_client_that_has_had_its_share_is_told_when_to_come_again_in_eit
     assert len(engine.heard) == len(front.gate.asked) == 3
 
 
+async def test_whose_tokens_are_counted_gets_no_answer_in_which_they_cannot_be_read(raw_hall):
+    front, engine = await raw_hall(replies(plain(b"{}")))
+    allow(front, LAPTOP, replace(PHONE, tokens=Window(10, 60.0)))
+    async with calling(front.port) as caller:
+        for key in (b"laptop-secret", PHONE.key.encode()):
+            await caller.send(post(PLAIN, b"X-API-Key: " + key, b"Accept-Encoding: gzip"))
+            assert (await caller.answer()).status == 200
+    assert [request.get("Accept-Encoding") for request in engine.heard] == ["gzip", ""]
+
+
 async def test_a_client_with_enough_under_way_is_refused_one_more_until_one_ends(hall):
     go = asyncio.Event()
 

@@ -255,6 +255,7 @@ async def test_of_the_headers_of_an_answer_those_of_the_connection_stay_behind(r
     headers += [b"Keep-Alive: timeout=5, max=100", b"Trailer: X-T", b"Proxy-Authenticate: Basic", b"Upgrade: h2c"]
     headers += [b"Access-Control-Allow-Origin: *", b"Server: llama.cpp", b"Date: long ago"]
     headers += [b"X-Swapd-Model: evil", b"x-swapd-reason: evil"]
+    headers += [b"Alt-Svc: evil", b"strict-transport-security: evil"]
     headers += [b"Link: </a>", b"X-Latin: \xe4", b"Link: </b>", b"Content-Encoding: gzip", b"X-Empty:"]
     front, _ = await raw_hall(replies(plain(packed, *headers)))
     async with calling(front.port) as caller:

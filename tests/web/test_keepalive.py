@@ -74,7 +74,7 @@ async def test_a_stream_that_waits_gets_comments_and_then_its_events_to_the_byte
         assert rest.replace(b"b\r\n: waiting\n\n\r\n", b"") == b"%x\r\n%s\r\n0\r\n\r\n" % (len(EVENTS), EVENTS)
         front.gate.open.set()
         await caller.send(asked(b"/v1/chat/completions", more=more))
-        assert (await caller.answer()).body == EVENTS
+        assert (await caller.answer()).body.endswith(EVENTS)
 
 
 @LANES

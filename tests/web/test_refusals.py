@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
@@ -10,13 +11,11 @@ from typing import Any
 
 import pytest
 
-from swapd.core.engine import RunId
-from swapd.core.events import CatalogChanged, EngineReady
 from swapd.core.spec import Timeouts
 from swapd.web import errors
 from swapd.web.errors import Form
 from tests.web.conftest import Hall
-from tests.web.faces import FACES, LEASE, STREAM, Face, Row
+from tests.web.faces import FACES, LEASE, STREAM, Face, Row, furnish
 from tests.web.raw import LAST, Caller, Cut, Line, Message, calling, chunked, plain
 from tests.web.refusals_table import ROWS, catalog
 from tests.web.test_heads import ONE_LOOP
@@ -34,10 +33,7 @@ def stage(raw_hall: Any) -> Callable[..., Awaitable[Hall]]:
 
     async def build(talk: Callable[[Line], Awaitable[None]]) -> Hall:
         front, _ = await raw_hall(talk)
-        front.gate.catalog = front.config.catalog = known = catalog()
-        front.gate.hears(CatalogChanged(known))
-        for name in known.models:
-            front.hear(EngineReady(RunId(name, 1), front.gate.endpoint))
+        furnish(front, catalog())
         return front
 
     return build
@@ -48,7 +44,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], list[str]]
     """The bugs that were logged; who has seen them need not answer for them."""
 
     def seen() -> list[str]:
-        found = [record.exc_text or "" for record in caplog.records if record.exc_info]
+        found = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
         caplog.clear()
         return found
 

@@ -105,7 +105,7 @@ async def test_the_engine_gets_the_request_without_what_is_ours_and_the_client_i
     assert request.start == "GET /ws?a=%2F HTTP/1.1"
     names = ("Connection", "Upgrade", "Sec-WebSocket-Key", "Origin", "Cookie", "Authorization")
     told = [request.get(name) for name in names]
-    assert told == ["Upgrade", "websocket", "AAAAAAAAAAAAAAAAAAAAAA==", "http://x", "", ""]
+    assert told == ["Upgrade", "websocket", "AAAAAAAAAAAAAAAAAAAAAA==", "", "", ""]
     await released(front)
 
 
@@ -274,7 +274,7 @@ async def test_silence_ends_no_websocket_but_timeouts_total_does(raw_hall):
         await caller.send(ASK)
         assert (await caller.answer()).status == 101
         assert await caller.rest() == b""
-        assert now() - begun >= 0.1
+        assert now() - begun > 0.09  # uvloop counts in whole milliseconds
     await released(front)
 
 
