@@ -17,12 +17,10 @@ from what passed last. ``doubts`` looks into engines that fail again and again. 
 ``errors``, in the caller's dialect.
 
 Where the client speaks an API that the engine does not, the answer is ``told`` through a ``translation``, as a
-``translated`` stream in ``rechunked`` pieces: Anthropic's ``messages`` (``messages_words`` asks,
-``messages_parts`` has the blocks, ``messages_answer`` answers) and all of ``ollama`` (``ollama_words``,
-``ollama_messages`` and ``ollama_options`` ask, ``ollama_answers`` and ``ollama_vectors`` answer, ``ollama_lists``
-lists), both from a ``completion``. A form with files comes in by ``upload``: a ``form`` tells where the model's
-name stands in it while it passes into a ``spool``, from where it goes out piece by piece. A websocket runs through
-a ``tunnel``.
+``translated`` stream in ``rechunked`` pieces: ``anthropic`` and ``ollama`` are rooms of their own behind this one,
+and both make their answers of a ``completion``. A form with files comes in by ``upload``: a ``form`` tells where
+the model's name stands in it while it passes into a ``spool``, from where a ``carrier`` takes it to the engine
+piece by piece. A websocket runs through a ``tunnel``.
 
 ``models`` lists what there is, an entry of ``entries`` (or ``pool_entries``) each, with what was ``learned`` of
 engines that were up; ``router`` is llama.cpp's router face. The operator's doors are ``admin``, ``status`` and

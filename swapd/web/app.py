@@ -26,7 +26,7 @@ from swapd.web.learned import Learned
 from swapd.web.limits import BODY_LIMIT, KEYED, TurnedAway
 from swapd.web.manners import MANNERS, Manners
 from swapd.web.models import Models
-from swapd.web.ollama import Ollama
+from swapd.web.ollama.doors import Ollama
 from swapd.web.openai import OpenAI
 from swapd.web.requests_log import LEFT, RequestsLog
 from swapd.web.router import Router

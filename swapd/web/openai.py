@@ -5,7 +5,8 @@ from __future__ import annotations
 from aiohttp import web
 
 from swapd.core.spec import Catalog
-from swapd.web import asked, messages, repair, surface, tunnel
+from swapd.web import asked, repair, surface, tunnel
+from swapd.web.anthropic import messages
 from swapd.web.client import Client
 from swapd.web.errand import as_it_is, check_lent
 from swapd.web.express import Express

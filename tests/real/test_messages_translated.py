@@ -13,8 +13,8 @@ from typing import Any
 import anthropic
 import pytest
 
-from swapd.web.messages_answer import Answer
-from swapd.web.messages_words import chat_of
+from swapd.web.anthropic.answer import Answer
+from swapd.web.anthropic.words import chat_of
 from tests.real.conftest import Engine
 from tests.tiny_gguf import write_caller
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from swapd.web.messages_answer import Answer
+from swapd.web.anthropic.answer import Answer
 
 
 def text(words: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swapd.web.messages_words import chat_of
+from swapd.web.anthropic.words import chat_of
 
 GO = {"role": "user", "content": "go"}
 PIXEL = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}

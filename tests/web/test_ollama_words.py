@@ -13,24 +13,24 @@ from hypothesis import strategies as st
 from swapd.core.need import Way
 from swapd.core.refusal import Reason, Refusal
 from swapd.core.view import Weight
-from swapd.web import ollama_lists, ollama_words
 from swapd.web.completion import Counted
 from swapd.web.errors import Problem, dialect_of, of_refusal, sse_event
-from swapd.web.ollama_answers import Answer, Stopwatch, as_message, as_response, nothing_said
-from swapd.web.ollama_options import keep, sampling
-from swapd.web.ollama_vectors import Embeddings
-from swapd.web.ollama_words import Chat, Embed, Generate
+from swapd.web.ollama import lists, words
+from swapd.web.ollama.answers import Answer, Stopwatch, as_message, as_response, nothing_said
+from swapd.web.ollama.options import keep, sampling
+from swapd.web.ollama.vectors import Embeddings
+from swapd.web.ollama.words import Chat, Embed, Generate
 
 PNG = "iVBORw0KGgoAAAANSUhEUg"
 WEATHER = {"name": "weather", "arguments": {"city": "Oslo"}}
 
 
 def chat(**body: Any) -> dict[str, Any]:
-    return ollama_words.chat("m", ollama_words.reader(Chat)(json.dumps(body).encode()))
+    return words.chat("m", words.reader(Chat)(json.dumps(body).encode()))
 
 
 def generate(**body: Any) -> tuple[str, dict[str, Any]]:
-    return ollama_words.generate("m", ollama_words.reader(Generate)(json.dumps(body).encode()))
+    return words.generate("m", words.reader(Generate)(json.dumps(body).encode()))
 
 
 def problem_of(call: Any, *args: Any, **more: Any) -> tuple[int, str | None]:
@@ -99,11 +99,11 @@ OPTIONS = ["num_predict", "temperature", "top_k", "seed", "stop", "min_p", "num_
 def test_whatever_the_options_are_they_are_taken_or_refused_as_a_bad_request(options):
     try:
         body = json.dumps({"options": options}).encode()
-        made = ollama_words.chat("m", ollama_words.reader(Chat)(body))
+        made = words.chat("m", words.reader(Chat)(body))
     except Problem as problem:
         assert problem.form.status == 400
     else:
-        ollama_words.msgspec.json.encode(made)
+        words.msgspec.json.encode(made)
 
 
 @pytest.mark.parametrize(
@@ -207,17 +207,17 @@ def test_what_would_be_answered_wrongly_is_refused_by_name(more):
 
 def test_a_body_of_other_types_is_a_bad_request():
     for body in (b"[]", b'{"messages": "go"}', b'{"messages": [{}]}', b'{"stream": 1}', b"{", b"[" * 5000):
-        assert problem_of(ollama_words.reader(Chat), body)[0] == 400
+        assert problem_of(words.reader(Chat), body)[0] == 400
 
 
 def test_texts_are_embedded_as_they_are():
-    assert ollama_words.embed("m", Embed(input=["a", "b"], dimensions=64)) == {
+    assert words.embed("m", Embed(input=["a", "b"], dimensions=64)) == {
         "model": "m",
         "input": ["a", "b"],
         "encoding_format": "float",
         "dimensions": 64,
     }
-    assert ollama_words.embed("m", Embed(prompt="a"))["input"] == "a"
+    assert words.embed("m", Embed(prompt="a"))["input"] == "a"
 
 
 # -- answers -----------------------------------------------------------------------------------------------
@@ -394,38 +394,38 @@ ENTRY = {
 
 
 def test_a_list_shows_names_as_they_are_and_sizes_as_far_as_they_are_known():
-    row = ollama_lists.tag(ENTRY, "alpha")
+    row = lists.tag(ENTRY, "alpha")
     assert (row["name"], row["model"], row["size"]) == ("gpt-4o", "gpt-4o", 18_556_686_912)
     assert row["details"]["parameter_size"] == "30.5B"
     assert (row["details"]["quantization_level"], row["details"]["format"]) == ("Q4_K_M", "gguf")
-    assert row["digest"] == ollama_lists.tag({**ENTRY, "id": "alpha", "meta": {}}, "alpha")["digest"]
-    bare = ollama_lists.tag({"id": "x"}, "x")
+    assert row["digest"] == lists.tag({**ENTRY, "id": "alpha", "meta": {}}, "alpha")["digest"]
+    bare = lists.tag({"id": "x"}, "x")
     assert (bare["size"], bare["details"]["parameter_size"], bare["details"]["format"]) == (0, "", "")
     small = {"id": "x", "meta": {"n_params": 268_098_176, "ftype": "all F32 (guessed)"}}
-    assert ollama_lists.tag(small, "x")["details"]["parameter_size"] == "268M"
-    assert ollama_lists.tag(small, "x")["details"]["quantization_level"] == "F32"
+    assert lists.tag(small, "x")["details"]["parameter_size"] == "268M"
+    assert lists.tag(small, "x")["details"]["quantization_level"] == "F32"
 
 
 def test_what_runs_shows_its_memory_as_it_is_measured_or_else_reckoned():
     way = Way({"CUDA0": 4 << 30, "ram": 1 << 30, "engines": 1})
-    row = ollama_lists.running(ENTRY, "alpha", Weight(None, way, {}, None, ""), "soon")
+    row = lists.running(ENTRY, "alpha", Weight(None, way, {}, None, ""), "soon")
     assert (row["size"], row["size_vram"], row["context_length"]) == (5 << 30, 4 << 30, 4096)
     assert (row["expires_at"], "modified_at" in row) == ("soon", False)
-    row = ollama_lists.running(ENTRY, "alpha", Weight(None, way, {"ram": 7}, None, ""), "soon")
+    row = lists.running(ENTRY, "alpha", Weight(None, way, {"ram": 7}, None, ""), "soon")
     assert (row["size"], row["size_vram"]) == (7, 0)
-    assert ollama_lists.running({"id": "x"}, "x", Weight(None, None, {}, None, ""), "soon")["size"] == 0
+    assert lists.running({"id": "x"}, "x", Weight(None, None, {}, None, ""), "soon")["size"] == 0
 
 
 def test_a_model_is_shown_with_its_context_where_clients_look_for_it():
-    shown = ollama_lists.shown(ENTRY, {"chat", "tools"})
+    shown = lists.shown(ENTRY, {"chat", "tools"})
     info = shown["model_info"]
     assert info[f"{info['general.architecture']}.context_length"] == 4096
     assert info["general.parameter_count"] == 30_532_122_624
     assert shown["capabilities"] == ["completion", "vision", "tools"]
-    assert ollama_lists.shown(ENTRY, {"chat"})["capabilities"] == ["completion", "vision"]
-    assert "tools" in ollama_lists.shown(ENTRY, None)["capabilities"]
+    assert lists.shown(ENTRY, {"chat"})["capabilities"] == ["completion", "vision"]
+    assert "tools" in lists.shown(ENTRY, None)["capabilities"]
     assert "gpt-4o" in shown["modelfile"]
-    bare = ollama_lists.shown({"id": "x", "capabilities": ["embedding"]}, {"embeddings", "tools"})
+    bare = lists.shown({"id": "x", "capabilities": ["embedding"]}, {"embeddings", "tools"})
     assert (bare["parameters"], bare["capabilities"]) == ("", ["embedding"])
 
 

@@ -14,8 +14,8 @@ import msgspec
 
 from swapd.web import asked
 from swapd.web.errors import BAD_REQUEST, UNSUPPORTED, Problem
-from swapd.web.ollama_messages import Message, in_openais
-from swapd.web.ollama_options import sampling
+from swapd.web.ollama.messages import Message, in_openais
+from swapd.web.ollama.options import sampling
 
 T = TypeVar("T")
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import msgspec
 
 from swapd.core.spec import Catalog
+from swapd.web.anthropic.answer import Answer
+from swapd.web.anthropic.words import chat_of
 from swapd.web.errors import BAD_REQUEST, Problem
-from swapd.web.messages_answer import Answer
-from swapd.web.messages_words import chat_of
 
 PATH, CHAT = "/v1/messages", "/v1/chat/completions"
 

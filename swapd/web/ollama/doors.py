@@ -1,8 +1,8 @@
 """The doors of Ollama's API, for clients that speak no other.
 
-A chat, a prompt or a text is put into OpenAI's words (``ollama_words``), an engine answers, and its answer is put
-back (``ollama_answers``, ``ollama_vectors``). An empty one only loads its model, or with ``keep_alive: 0`` unloads
-it. Lists (``ollama_lists``) start nothing, and models are not made here: the operator writes them into the config.
+A chat, a prompt or a text is put into OpenAI's words (``words``), an engine answers, and its answer is put
+back (``answers``, ``vectors``). An empty one only loads its model, or with ``keep_alive: 0`` unloads
+it. Lists (``lists``) start nothing, and models are not made here: the operator writes them into the config.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from swapd.core.engine import State
 from swapd.core.events import KeepWished, UnloadWished
 from swapd.core.settings import ClientKey
 from swapd.core.view import ModelView
-from swapd.web import ollama_lists, ollama_words, repair, surface
+from swapd.web import repair, surface
 from swapd.web.asked import Peek, name_of, unreadable
 from swapd.web.client import Client
 from swapd.web.completion import Counted
@@ -31,10 +31,11 @@ from swapd.web.inference import Inference
 from swapd.web.learned import Learned
 from swapd.web.limits import expect, off_loop, read_body
 from swapd.web.models import find, listed
-from swapd.web.ollama_answers import Answer, Say, Stopwatch, as_message, as_response, nothing_said
-from swapd.web.ollama_options import FOR_EVER, Keep, keep
-from swapd.web.ollama_vectors import Embeddings
-from swapd.web.ollama_words import Chat, Embed, Generate, Named
+from swapd.web.ollama import lists, words
+from swapd.web.ollama.answers import Answer, Say, Stopwatch, as_message, as_response, nothing_said
+from swapd.web.ollama.options import FOR_EVER, Keep, keep
+from swapd.web.ollama.vectors import Embeddings
+from swapd.web.ollama.words import Chat, Embed, Generate, Named
 from swapd.web.pool_entries import pool_entry, theirs
 from swapd.web.relay import notes_on
 from swapd.web.upstream import Request
@@ -42,8 +43,8 @@ from swapd.web.upstream import Request
 RUNNING = "Ollama is running"
 """What clients look for at ``/``."""
 _MADE = ("/api/pull", "/api/push", "/api/create", "/api/copy")
-_CHAT, _GENERATE = ollama_words.reader(Chat), ollama_words.reader(Generate)
-_EMBED, _NAMED = ollama_words.reader(Embed), ollama_words.reader(Named)
+_CHAT, _GENERATE = words.reader(Chat), words.reader(Generate)
+_EMBED, _NAMED = words.reader(Embed), words.reader(Named)
 T = TypeVar("T", Chat, Generate, Embed)
 
 
@@ -96,7 +97,7 @@ class Ollama:
         if not said.messages:
             return await self._says_nothing(sent, as_message)
         answer = Answer(sent.name, as_message, sent.watch, streams=said.streams)
-        return await self._told(sent, lambda: ("/v1/chat/completions", ollama_words.chat(sent.name, said)), answer)
+        return await self._told(sent, lambda: ("/v1/chat/completions", words.chat(sent.name, said)), answer)
 
     async def generate(self, request: web.Request) -> web.StreamResponse:
         """The answer to a prompt."""
@@ -104,7 +105,7 @@ class Ollama:
         if not said.prompt and not said.images:
             return await self._says_nothing(sent, as_response)
         answer = Answer(sent.name, as_response, sent.watch, streams=said.streams)
-        return await self._told(sent, lambda: ollama_words.generate(sent.name, said), answer)
+        return await self._told(sent, lambda: words.generate(sent.name, said), answer)
 
     async def embed(self, request: web.Request) -> web.StreamResponse:
         """Vectors of texts; at the older path, of one."""
@@ -112,7 +113,7 @@ class Ollama:
         answer = Embeddings(sent.name, sent.watch, one=request.path.endswith("embeddings"))
         if not said.input and not said.prompt:
             return await self._idle(sent, lambda why: answer.told([], Counted()))
-        return await self._told(sent, lambda: ("/v1/embeddings", ollama_words.embed(sent.name, said)), answer)
+        return await self._told(sent, lambda: ("/v1/embeddings", words.embed(sent.name, said)), answer)
 
     async def show(self, request: web.Request) -> web.Response:
         """What is known of a model."""
@@ -124,11 +125,11 @@ class Ollama:
         self._inference.guard.check(who, name)
         model = find(self._gate, self._inference.config, name)
         can = model.spec.terms.service.abilities
-        return web.json_response(ollama_lists.shown(self._entry(name, model, who), can))
+        return web.json_response(lists.shown(self._entry(name, model, who), can))
 
     async def tags(self, request: web.Request) -> web.Response:
         """All models and aliases that are for the client."""
-        rows = [ollama_lists.tag(shown, model.spec.name) for shown, model in self._entries(request)]
+        rows = [lists.tag(shown, model.spec.name) for shown, model in self._entries(request)]
         return web.json_response({"models": rows})
 
     async def ps(self, request: web.Request) -> web.Response:
@@ -139,13 +140,13 @@ class Ollama:
                 own = model.spec.name
                 until = view.stays_until(own)
                 at = self._clock(view.now + FOR_EVER if until is None else until, view.now)
-                rows.append(ollama_lists.running(shown, own, view.weight(own), at))
+                rows.append(lists.running(shown, own, view.weight(own), at))
         return web.json_response({"models": rows})
 
     async def version(self, request: web.Request) -> web.Response:
         """Of the API."""
         self._inference.guard.of(request)
-        return web.json_response({"version": ollama_lists.VERSION})
+        return web.json_response({"version": lists.VERSION})
 
     async def make(self, request: web.Request) -> web.Response:
         """Models are neither fetched nor made nor deleted by clients."""
@@ -171,8 +172,8 @@ class Ollama:
 
         def encoded(_: bytes) -> tuple[str, bytes]:
             try:
-                path, words = made()
-                return path, msgspec.json.encode(words)
+                path, chat = made()
+                return path, msgspec.json.encode(chat)
             except RecursionError as error:  # to write takes more than to read did
                 raise unreadable(error) from None
 
@@ -187,16 +188,16 @@ class Ollama:
         """An empty prompt."""
         return await self._idle(sent, lambda why: nothing_said(sent.name, say, why, sent.watch))
 
-    async def _idle(self, sent: Sent, words: Callable[[str], bytes]) -> web.StreamResponse:
+    async def _idle(self, sent: Sent, told: Callable[[str], bytes]) -> web.StreamResponse:
         """Only load the model, or unload it. Others that hold it are not cut off."""
         if sent.keep is not None and sent.keep.ttl == 0:
             model = find(self._gate, self._inference.config, sent.name)
             self._gate.post(UnloadWished(model.spec.name))
-            return web.Response(body=words("unload"), content_type="application/json")
+            return web.Response(body=told("unload"), content_type="application/json")
 
         async def loaded(lease: Lease) -> None:
             self._keep(sent, lease)
-            sent.client.whole(200, words("load"), notes_on(lease, 0))
+            sent.client.whole(200, told("load"), notes_on(lease, 0))
 
         return await self._inference.through(sent.client, sent.name, Stay(loaded))
 
@@ -210,7 +211,7 @@ class Ollama:
         now = monotonic()
         return self._clock(now, now)
 
-    def _entries(self, request: web.Request) -> Iterator[tuple[ollama_lists.Entry, ModelView]]:
+    def _entries(self, request: web.Request) -> Iterator[tuple[lists.Entry, ModelView]]:
         """What the client's lists show."""
         who = self._inference.guard.of(request)
         for model in listed(self._gate, who):

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from swapd.web.messages_parts import (
+from swapd.web.anthropic.parts import (
     RICH,
     Json,
     as_text,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from swapd.web.completion import Counted
-from swapd.web.ollama_answers import Failing, Stopwatch
+from swapd.web.ollama.answers import Failing, Stopwatch
 
 
 class Vector(msgspec.Struct):
