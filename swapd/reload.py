@@ -85,6 +85,8 @@ class Current:
                 self._watched = tuple(dict.fromkeys((*self._watched, *_watched(loaded))))
                 return self._reject(loaded.problems)
             self._watched = _watched(loaded)
+            if self.problems and not change:
+                log.info("the config is good again, and as the one in force")
             self.problems = []
             if change:
                 self._apply(loaded.catalog, loaded.settings, change)

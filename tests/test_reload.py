@@ -58,6 +58,18 @@ async def test_an_edit_that_breaks_the_reader_is_a_problem_and_the_next_edit_cou
     assert (current.problems, list(current.catalog.models)) == ([], ["one", "three"])
 
 
+async def test_a_mistake_that_is_taken_back_is_told_to_be_over(file, current, told, caplog):
+    caplog.set_level("INFO", "swapd")
+    for text in (ONE + "  two: {}\n", ONE):
+        file.write_text(text)
+        await current.reload()
+    assert [record.getMessage() for record in caplog.records][-2:] == [
+        "the config has errors; the one in force stays",
+        "the config is good again, and as the one in force",
+    ]
+    assert (current.problems, told) == ([], [])
+
+
 class Slow:
     """Holds up each reading until it is let go, and counts those that go on at the same time."""
 

@@ -74,10 +74,14 @@ def show(console: Console, path: Path, loaded: Loaded, models: list[dict[str, An
     if loaded.problems:
         console.line(f"{path}: {several(len(loaded.problems), 'problem')}", style="bold red")
         return
-    count = f"{several(len(models), 'model')}, {several(sum(len(m['aliases']) for m in models), 'alias')}"
+    counts = [several(len(models), "model"), several(sum(len(m["aliases"]) for m in models), "alias")]
+    if loaded.catalog is not None and loaded.catalog.pools:
+        counts.append(several(len(loaded.catalog.pools), "pool"))
+    if loaded.settings is not None and loaded.settings.clients is not None:
+        counts.append(several(len(loaded.settings.clients), "client"))
     warnings = len(loaded.warnings) + len(_hopeless(models))
     but = f", {several(warnings, 'warning')}" if warnings else ""
-    console.line(f"{path} is good: {count}{but}", style="yellow" if but else "green")
+    console.line(f"{path} is good: {', '.join(counts)}{but}", style="yellow" if but else "green")
 
 
 def _rest(problem: str) -> Bit:

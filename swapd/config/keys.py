@@ -112,12 +112,12 @@ def _client(name: str, key: str, client: Client) -> ClientKey:
 
 
 def check_patterns(top: Map, clients: Mapping[str, Client], known: Collection[str], warnings: Problems) -> None:
-    """Warn of what a client may use and nobody has: ``known`` are the names of models and aliases."""
+    """Warn of what a client may use and nobody has: ``known`` are the names of models, aliases and pools."""
     given = top.get("clients")
     for name, client in clients.items():
         section = given.get(name) if isinstance(given, Map) else None
         written = list(items(section.get("models"))) if isinstance(section, Map) else []
         for pattern, node in paced(list(zip(client.models, written, strict=False))):
             if pattern != "*" and not any(fnmatchcase(one, pattern) for one in known):
-                message = f"no model or alias matches '{pattern}'{did_you_mean(pattern, known)}"
+                message = f"no model, alias or pool matches '{pattern}'{did_you_mean(pattern, known)}"
                 warnings.add(node.place, f"clients.{name}.models", f"{message}: mend it, or remove it")

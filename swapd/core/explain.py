@@ -140,6 +140,8 @@ def _ready(found: Explanation, engine: EngineView) -> str:
         return busy + (f", {found.about.waiting} wait for one" if found.about.waiting else "")
     if found.about.spec.terms.stay.pinned:
         return "is ready and idle, and pinned: it stays"
+    if found.stays is None and found.about.spec.remote:
+        return "is ready and idle, and takes no room here: swapd goes on looking after it"
     if found.stays is None:
         return "is ready and idle, and stays until others need its room"
     left = max(0.0, found.stays - found.now)

@@ -10,6 +10,10 @@ from swapd.core.engine import PORTS, Endpoint
 _NAME = r"(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?"
 _PATH = r"(?:/[A-Za-z0-9._~!$&'()*+,;=:%-]*)*"
 _URL = re.compile(rf"(https?)://(?:\[([0-9A-Fa-f:.]+)\]|({_NAME}))(?::(\d{{1,5}}))?({_PATH})", re.ASCII)
+_ASKED = re.compile(
+    r"(?:/chat/completions|/api/(?:chat|generate)|(?<=/v1)/(?:completions|embeddings|responses|messages|models))/?$"
+)
+"""What an example request ends with, where a base URL is copied from one."""
 
 
 def endpoint_of(url: str, key: str = "") -> Endpoint:
@@ -27,6 +31,8 @@ def endpoint_of(url: str, key: str = "") -> Endpoint:
     number = int(port) if port else PORTS[tls]
     if not 0 < number < 1 << 16:
         raise ValueError(f"there is no port {port}: they go from 1 to 65535")
+    if pasted := _ASKED.search(path):
+        raise ValueError(f"ends with the path of a request, which swapd adds itself: leave '{pasted[0]}' out")
     prefix = path.rstrip("/").removesuffix("/v1").rstrip("/")
     return Endpoint(six or name, number, tls=tls, prefix=prefix, key=key)
 

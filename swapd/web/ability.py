@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from swapd.core.kinds import LLAMA_CPP
+from swapd.core.kinds import KINDS, LLAMA_CPP
 from swapd.core.settings import ClientKey
 from swapd.core.spec import Spec
 from swapd.web.entries import names
@@ -18,6 +18,8 @@ _UNTOLD = {
     "embeddings": "a llama-server does them with 'embeddings: true', and then nothing else",
     "rerank": "a llama-server does it with 'reranking: true', and then nothing else",
 }
+_TALKING = KINDS[LLAMA_CPP].can - _UNTOLD.keys()
+"""What a llama-server does that is told of neither."""
 _TALKS = frozenset(("chat", "responses", "messages"))
 MOST_NAMED = 5
 """Models that a refusal names."""
@@ -39,16 +41,26 @@ def lacking(spec: Spec, out: Request) -> str | None:
 
 def refusal(spec: Spec, ability: str, gate: Gate, who: ClientKey | None) -> Problem:
     """Names the models that can, of those that are for the client."""
-    kind = spec.terms.service.kind
-    why = f"its engine ({kind}) does none" if kind != LLAMA_CPP else _UNTOLD.get(ability, "its engine does none")
     able = [
         names(model, who)[0]
         for model in listed(gate, who)
         if ability in (model.spec.terms.service.abilities or ()) and model.spec.name != spec.name
     ]
     named = ", ".join(f"'{name}'" for name in able[:MOST_NAMED])
-    hint = f"ask {named}" if named else "GET /v1/models lists what each model can"
-    return Problem(UNSUPPORTED, f"cannot do {ability} with model '{spec.name}': {why}; {hint}", param="model")
+    hint = f"ask {named}" if named else "of no other model is it known that it can"
+    text = f"cannot do {ability} with model '{spec.name}': {_why(spec, ability)}; {hint}"
+    return Problem(UNSUPPORTED, text, param="model")
+
+
+def _why(spec: Spec, ability: str) -> str:
+    """What would have to change: another engine, or what the config says of this one."""
+    kind = spec.terms.service.kind
+    if ability not in KINDS[kind].can:
+        return f"its engine ({kind}) does none"
+    if kind == LLAMA_CPP and spec.terms.service.abilities == _TALKING and not spec.remote:
+        return _UNTOLD[ability]
+    keys = "'capabilities'" if spec.remote or kind != LLAMA_CPP else "'capabilities', 'embeddings', 'reranking' or flags"
+    return f"its {keys} in the config leave that out"
 
 
 def _has_tools(body: bytes | None) -> bool:

@@ -122,9 +122,13 @@ class Turns:
         if refusal.reason not in (Reason.START_TIMEOUT, Reason.START_FAILED) or end.log:
             return refusal
         lines = self._engines.logs(refusal.model).tail(LAST_LINES)
+        ours = f"--- {refusal.model}#"
         model = self._gate.view().models.get(refusal.model)
-        if model is None or not model.spec.remote:  # what is said of a run is its command line, with whatever key
-            lines = [line for line in lines if not line.startswith(f"--- {refusal.model}#")]
+        if model is not None and model.spec.remote:  # all lines are ours; the last one says what it answered last
+            said = lines[-1].removeprefix(ours).partition(": ")[2] if lines else ""
+            return replace(refusal, exit=refusal.exit or Exit(reason=said or "it is let go"))
+        # What is said of a run is its command line, with whatever key.
+        lines = [line for line in lines if not line.startswith(ours)]
         return replace(refusal, exit=replace(end, log=tuple(lines)))
 
     def _died(self, lease: Lease, why: str) -> Problem:

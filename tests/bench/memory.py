@@ -89,12 +89,13 @@ def _stuck(daemon: Proxy, seconds: float) -> float:
         separators=(",", ":"),
     ).encode()
     head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
-    most, until = 0.0, time.monotonic() + seconds
+    most = 0.0
     with ExitStack() as readers:
         for _ in range(STUCK):
             reader = readers.enter_context(socket.create_connection((daemon.host, daemon.port)))
             reader.sendall(head + body)
             reader.recv(1)
+        until = time.monotonic() + seconds
         while time.monotonic() < until:
             most = max(most, _resident(daemon))
             time.sleep(0.1)

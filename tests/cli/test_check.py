@@ -65,6 +65,13 @@ async def test_a_good_config_shows_each_models_resolved_command_line(config, swa
     assert lines[-1] == f"{config} is good: 2 models, 2 aliases"
 
 
+async def test_pools_and_clients_are_counted_where_there_are_any(config, swapd):
+    more = "pools: {both: {models: [qwen, raw]}}\nclients: {me: {key: k-of-mine}, you: {key: k-of-yours}}\n"
+    config.write_text(config.read_text() + more)
+    done = await swapd("check")
+    assert done.stdout.rstrip().endswith("is good: 2 models, 2 aliases, 1 pool, 2 clients")
+
+
 async def test_a_good_config_as_json(config, swapd):
     done = await swapd("check", "-c", str(config), "--json")
     shown = json.loads(done.stdout)

@@ -158,11 +158,11 @@ def test_a_key_file_that_others_can_read_is_a_warning(warnings, key_file, sectio
 def test_models_that_nobody_has_are_a_warning_with_the_closest_name(warnings):
     text = f"{MODELS}clients:\n  a:\n    key: sk-12345\n    models: ['*', qwne, 'q*', 'qmd-emebd*', GPT-4O]\n"
     assert warnings(text, environ={"PATH": "/usr/bin:/bin"}) == [
-        "swapd.yaml:5:19: clients.a.models: no model or alias matches 'qwne' (did you mean 'qwen'?): "
+        "swapd.yaml:5:19: clients.a.models: no model, alias or pool matches 'qwne' (did you mean 'qwen'?): "
         "mend it, or remove it",
-        "swapd.yaml:5:31: clients.a.models: no model or alias matches 'qmd-emebd*' (did you mean 'qmd-embed'?): "
-        "mend it, or remove it",
-        "swapd.yaml:5:45: clients.a.models: no model or alias matches 'GPT-4O' (did you mean 'gpt-4o'?): "
+        "swapd.yaml:5:31: clients.a.models: no model, alias or pool matches 'qmd-emebd*' "
+        "(did you mean 'qmd-embed'?): mend it, or remove it",
+        "swapd.yaml:5:45: clients.a.models: no model, alias or pool matches 'GPT-4O' (did you mean 'gpt-4o'?): "
         "mend it, or remove it",
     ]
 

@@ -21,7 +21,10 @@ def test_an_origin_is_what_browsers_send(loaded, text, origins):
     assert loaded(f"cors: {{origins: {text}}}\nmodels: {{}}").settings.origins == origins
 
 
-NONE = "is no origin: write it like https://chat.home.arpa or http://10.0.0.2:3000"
+NONE = (
+    "is no origin: write it like https://chat.home.arpa or http://10.0.0.2:3000, "
+    "with no '/' at its end and no '*' in it"
+)
 
 
 @pytest.mark.parametrize(

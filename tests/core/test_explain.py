@@ -13,6 +13,7 @@ from swapd.core.need import Gauge, Need, Reading, Source, Way
 from swapd.core.refusal import Exit
 from swapd.core.spec import Launch
 from tests.core.play import Play, catalog, model, run_id
+from tests.core.test_remote import remote
 from tests.core.world import Temper, World
 
 GIB = 1 << 30
@@ -54,6 +55,11 @@ def test_a_load_and_the_one_before() -> None:
 def test_an_idle_engine_and_how_long_it_stays(terms: dict[str, object], text: str) -> None:
     play = Play(model("a", **terms)).up("a").after(60)
     assert (said(play, "a"), of(play, "a").stand) == (text, None)
+
+
+def test_an_idle_engine_that_somebody_else_runs_makes_no_room() -> None:
+    said_of = "is ready and idle, and takes no room here: swapd goes on looking after it"
+    assert said(Play(remote("far")).up("far"), "far") == said_of
 
 
 def test_an_idle_engine_that_a_client_wants_to_stay_stays_for_so_long() -> None:

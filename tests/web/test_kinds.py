@@ -98,6 +98,31 @@ async def test_only_llama_server_is_asked_for_its_slots_when_a_client_has_left(h
     assert (front.gate.kept, paths) == ([], [CHAT])
 
 
+LLAMA = KINDS["llama.cpp"].can
+
+
+@pytest.mark.parametrize(
+    ("kind", "can", "path", "why"),
+    [
+        ("llama.cpp", LLAMA - {"embeddings", "rerank"}, "/v1/embeddings", "does them with 'embeddings: true'"),
+        ("llama.cpp", {"chat"}, "/v1/embeddings", "its 'capabilities', 'embeddings', 'reranking' or flags in the"),
+        ("llama.cpp", LLAMA, "/v1/images/generations", "its engine (llama.cpp) does none"),
+        ("vllm", {"embeddings"}, CHAT, "its 'capabilities' in the config leave that out"),
+        ("tgi", KINDS["tgi"].can, "/v1/embeddings", "its engine (tgi) does none"),
+    ],
+)
+async def test_what_cannot_be_done_is_told_with_what_would_have_to_change(hall, kind, can, path, why):
+    async def never(_):
+        raise AssertionError
+
+    front = await hall(never)
+    spec = front.gate.catalog.models["alpha"]
+    service = replace(spec.terms.service, kind=kind, abilities=frozenset(can))
+    front.config.catalog.models["alpha"] = replace(spec, terms=replace(spec.terms, service=service))
+    answer = await front.client.post(path, json={"model": "alpha"})
+    assert (answer.status, why in (await answer.json())["error"]["message"]) == (501, True)
+
+
 @pytest.mark.parametrize(
     ("can", "shown"),
     [
