@@ -9,7 +9,7 @@ ANY = "*"
 UNIX = "unix"
 _ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?")
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
-_BARE = "with no '/' at its end and no '*' in it"
+_LIKE = "https://chat.home.arpa or http://10.0.0.2:3000, with no '/' at its end and no '*' in it"
 _USUAL = {"http": "80", "https": "443"}
 
 
@@ -19,7 +19,7 @@ def origin(text: str) -> str:
         return text
     found = _ORIGIN.fullmatch(text.lower())
     if found is None:
-        raise ValueError(f"'{text}' is no origin: write it like https://chat.home.arpa or http://10.0.0.2:3000, {_BARE}")
+        raise ValueError(f"'{text}' is no origin: write it like {_LIKE}")
     if found[3] is not None and found[3] == _USUAL.get(found[1]):
         raise ValueError(f"'{text}' names the usual port, which browsers leave out: remove ':{found[3]}'")
     return found[0]

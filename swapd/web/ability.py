@@ -59,7 +59,9 @@ def _why(spec: Spec, ability: str) -> str:
         return f"its engine ({kind}) does none"
     if kind == LLAMA_CPP and spec.terms.service.abilities == _TALKING and not spec.remote:
         return _UNTOLD[ability]
-    keys = "'capabilities'" if spec.remote or kind != LLAMA_CPP else "'capabilities', 'embeddings', 'reranking' or flags"
+    keys = "'capabilities'"
+    if kind == LLAMA_CPP and not spec.remote:
+        keys += ", 'embeddings', 'reranking' or flags"
     return f"its {keys} in the config leave that out"
 
 

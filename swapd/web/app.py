@@ -88,7 +88,8 @@ async def _word_errors(request: web.Request, handler: typedefs.Handler) -> web.S
     except Problem as problem:
         return errors.respond(problem, dialect)
     except web.HTTPNotFound:
-        text = f"cannot find {request.path}: swapd has no such path; the model APIs are under /v1"
+        why = "'/v1' stands there twice" if "/v1/v1/" in request.path else "the model APIs are under /v1"
+        text = f"cannot find {request.path}: swapd has no such path; {why}"
         return errors.respond(Problem(NOT_FOUND, text), dialect)
     except web.HTTPMethodNotAllowed as error:
         allowed = ", ".join(sorted(error.allowed_methods))

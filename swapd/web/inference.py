@@ -60,6 +60,7 @@ class Inference:
         Raises Problem (400, 501) for what cannot be done, before anything is started for it.
         """
         alias = able = None
+        client.visit.model = name  # whatever becomes of it
         if (resolved := self.config.catalog.resolve(name)) is not None:
             spec, alias = resolved
             if (missing := ability.lacking(spec, out)) is not None:

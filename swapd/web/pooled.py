@@ -41,5 +41,5 @@ def able(pool: Pool, catalog: Catalog, out: Request) -> frozenset[str]:
     found = frozenset(name for name, lacks in missing.items() if lacks is None)
     if not found:
         text = f"cannot do {missing[pool.models[0]]} with pool '{pool.name}': none of its models can"
-        raise Problem(UNSUPPORTED, f"{text}; GET /v1/models lists what each can", param="model")
+        raise Problem(UNSUPPORTED, f"{text}, as their engines, flags or 'capabilities' say", param="model")
     return found

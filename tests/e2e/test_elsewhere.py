@@ -74,6 +74,18 @@ async def test_a_key_that_is_refused_is_told_to_the_client_and_what_it_cannot_do
     assert tgi.heard == []
 
 
+async def test_of_a_server_that_does_not_answer_the_client_is_told_why(start, connect):
+    off = model("lmstudio", "http://127.0.0.1:9", "start_timeout: 300ms")
+    client = await connect(start(f"listen: 127.0.0.1:0\nmodels:\n{off}"))
+    async with client.chat("lmstudio") as answer:
+        error = (await answer.json())["error"]
+    assert (answer.status, error["code"]) == (504, "engine_timeout")
+    assert error["message"] == (
+        "cannot start the engine of model 'lmstudio': not ready after 0.3 s (start_timeout): "
+        "http://127.0.0.1:9 does not answer: Connection refused"
+    )
+
+
 async def test_a_server_over_tls_is_asked_if_the_machine_trusts_it_and_another_key_counts_at_once(start, connect):
     paid = Fake("openai", "k-first")
     async with served(paid, tls=True) as url:

@@ -101,6 +101,7 @@ async def test_refusals_are_told_with_what_went_wrong(hall, printed):
     found = await rows(front, printed)
     told = [(row["client"], row["route"], row["status"], row.get("error")) for row in found]
     assert told == [want for _, want in asked] + [("bob", HOT[0], 413, "request_too_large")]
+    assert found[2]["model"] == "alpha"
     assert "secret" not in json.dumps(found)
 
 

@@ -111,16 +111,19 @@ LLAMA = KINDS["llama.cpp"].can
         ("tgi", KINDS["tgi"].can, "/v1/embeddings", "its engine (tgi) does none"),
     ],
 )
-async def test_what_cannot_be_done_is_told_with_what_would_have_to_change(hall, kind, can, path, why):
+async def test_what_cannot_be_done_is_told_with_what_would_have_to_change(hall, monkeypatch, kind, can, path, why):
     async def never(_):
         raise AssertionError
 
     front = await hall(never)
+    noted = []
+    monkeypatch.setattr(front.door._requests, "note", lambda visit, *_: noted.append(visit.model))
     spec = front.gate.catalog.models["alpha"]
     service = replace(spec.terms.service, kind=kind, abilities=frozenset(can))
     front.config.catalog.models["alpha"] = replace(spec, terms=replace(spec.terms, service=service))
     answer = await front.client.post(path, json={"model": "alpha"})
     assert (answer.status, why in (await answer.json())["error"]["message"]) == (501, True)
+    assert noted == ["alpha"]  # its row in the log names the model
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
@@ -13,11 +12,9 @@ from aiohttp import web
 from yarl import URL
 
 from swapd.core.engine import RunId
-from swapd.core.events import CatalogChanged, EngineReady, LoadWished
+from swapd.core.events import EngineReady, LoadWished
 from swapd.core.refusal import Exit, Reason, Refusal
-from swapd.core.spec import Catalog, Launch
 from swapd.web.surface import ALSO, HOT, OWN, POSTED, SHOWN
-from tests.web.conftest import FakeEngines
 
 
 async def echo(request: web.Request) -> web.Response:
@@ -250,18 +247,11 @@ async def test_a_start_that_was_given_up_shows_what_the_engine_wrote(hall):
     )
 
 
-async def test_of_a_server_that_others_run_is_told_what_it_answered_last(hall, monkeypatch):
+async def test_a_base_url_that_adds_v1_once_more_is_told_so(hall):
     front = await hall(echo)
-    asked, last = "asks http://far:1/v1/models", "http://far:1 does not answer: Connection refused"
-    lines = [f"--- alpha#1: {line}" for line in (asked, last)]
-    monkeypatch.setattr(front.gate, "refusal", Refusal(Reason.START_TIMEOUT, "alpha", detail="5 s"))
-    monkeypatch.setattr(type(FakeEngines().logs("alpha")), "lines", lines)
-    spec = replace(front.gate.catalog.models["alpha"], launch=Launch((), url="http://far:1"))
-    front.gate.hears(CatalogChanged(Catalog({"alpha": spec})))
-    error = await error_of(await front.client.post(HOT[0], json={"model": "alpha"}))
-    assert error["message"] == (
-        f"cannot start the engine of model 'alpha': not ready after 5 s (start_timeout): {last}"
-    )
+    answer = await front.client.post("/v1" + HOT[0], json={"model": "alpha"})
+    told = f"cannot find /v1{HOT[0]}: swapd has no such path; '/v1' stands there twice"
+    assert (answer.status, (await error_of(answer))["message"]) == (404, told)
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[:-9], lambda b: b + b])
