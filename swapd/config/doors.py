@@ -19,11 +19,11 @@ _HOST_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):(\d{1,5})",
 
 
 def settings(
-    top: Map, config: schema.Config, environ: Mapping[str, str], home: str, problems: Problems
+    top: Map, config: schema.Config, environ: Mapping[str, str], home: str, problems: Problems, warnings: Problems
 ) -> Settings:
     """The Settings but for the keys, which ``keys`` finds."""
     listen = _listen(top, config, problems)
-    _check_exposure(top, config, listen, problems)
+    _check_exposure(top, config, listen, problems, warnings)
     return Settings(
         listen=listen or (Address(),),
         insecure=config.insecure,
@@ -106,16 +106,23 @@ def _places(top: Map) -> list[Place]:
     return [item.place for item in items(top.get("listen"))] or [top.place]
 
 
-def _check_exposure(top: Map, config: schema.Config, listen: tuple[Address, ...], problems: Problems) -> None:
+def _check_exposure(
+    top: Map, config: schema.Config, listen: tuple[Address, ...], problems: Problems, warnings: Problems
+) -> None:
     """Whoever listens to the world without a key has to say that it is meant."""
     admin = top.get("admin")
     guarded = isinstance(admin, Map) and bool(admin.entries.keys() & {"key", "key_file"})
-    if guarded or config.clients or config.insecure:
+    if config.clients or config.insecure:
         return
     for one in listen:
-        if not loopback(one):
+        if loopback(one):
+            continue
+        seen, advice = f"{one} can be reached from other machines", "or say 'insecure: true'"
+        if guarded:
             message = (
-                f"{one} can be reached from other machines and no key guards it: set 'clients' or 'admin.key', "
-                "listen on 127.0.0.1, or say 'insecure: true'"
+                f"{seen}, and 'admin.key' does not guard the models: set 'clients', {advice} if all may use them"
             )
-            problems.add(_places(top)[0], "listen", message)
+            warnings.add(_places(top)[0], "listen", message)
+        else:
+            why = "and no key guards it: set 'clients' or 'admin.key', listen on 127.0.0.1,"
+            problems.add(_places(top)[0], "listen", f"{seen} {why} {advice}")

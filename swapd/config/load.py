@@ -73,7 +73,7 @@ def _load(path: Path, environ: Mapping[str, str], find_binary: FindBinary | None
     key_files = KeyFiles(environ.get("CREDENTIALS_DIRECTORY"), problems, warnings)
     keys = Keyring(top, key_files, problems)
     admitted = replace(
-        settings(top, config, environ, home, problems),
+        settings(top, config, environ, home, problems, warnings),
         admin_key=keys.of_admin(config.admin),
         clients=keys.of_clients(config.clients),
     )

@@ -83,6 +83,15 @@ def test_a_key_a_word_or_loopback_is_enough(problems, more):
     assert problems(f"{listen}{more}\nmodels: {{}}") == []
 
 
+def test_a_key_for_the_operator_alone_leaves_the_models_open_and_that_is_told(warnings):
+    world = "listen: 0.0.0.0:1\nadmin: {key: k}\nmodels: {}"
+    assert warnings(world) == [
+        "swapd.yaml:1:9: listen: 0.0.0.0:1 can be reached from other machines, and 'admin.key' does not guard the "
+        "models: set 'clients', or say 'insecure: true' if all may use them"
+    ]
+    assert warnings(f"insecure: true\n{world}") == []
+
+
 def test_an_empty_admin_section_guards_nothing(problems):
     assert len(problems("listen: 0.0.0.0:1\nadmin: {}\nmodels: {}")) == 1
 
