@@ -10,6 +10,7 @@ from aiohttp import web
 
 from swapd.core.engine import RunId
 from swapd.core.events import EngineSick
+from swapd.web import doubts
 from swapd.web.doubts import MANY
 
 CHAT = {"model": "once", "messages": [{"role": "user", "content": "long"}]}
@@ -104,3 +105,19 @@ async def test_one_that_answers_now_and_then_is_not_even_asked(hall):
         async with front.client.post("/v1/chat/completions", json=CHAT) as answer:
             await answer.read()
     assert set(asked) == {"/v1/chat/completions"}
+
+
+async def test_one_that_was_looked_into_is_not_looked_into_again_at_once(failing, monkeypatch):
+    front, told = await failing(500)
+    await fails(front, MANY)
+    async with asyncio.timeout(5):
+        await told.wait()
+    await fails(front, 2 * MANY)
+    assert len(front.gate.posted) == 1
+    monkeypatch.setattr(doubts, "REST", 0.0)
+    front.door._openai._inference._turns._doubts._rested.clear()
+    told.clear()
+    await fails(front, MANY)
+    async with asyncio.timeout(5):
+        await told.wait()
+    assert len(front.gate.posted) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
@@ -14,6 +15,7 @@ from yarl import URL
 from swapd.core.engine import RunId
 from swapd.core.events import EngineReady, LoadWished
 from swapd.core.refusal import Exit, Reason, Refusal
+from swapd.core.spec import Launch
 from swapd.web.surface import ALSO, HOT, OWN, POSTED, SHOWN
 
 
@@ -298,3 +300,37 @@ async def test_upstream_knows_a_stream_by_what_the_body_asks(hall, body, kept):
     assert len(front.gate.kept) == kept
     for keeper in front.gate.kept:
         keeper.close()
+
+
+@pytest.mark.parametrize("lane", [{}, {"TE": "trailers"}], ids=["express", "aiohttp"])
+async def test_an_engine_is_not_told_who_asks_from_where_and_on_whose_account(hall, lane):
+    heard = []
+
+    async def engine(request):
+        heard.append(request.headers)
+        return web.json_response({})
+
+    front = await hall(engine)
+    told = {
+        "X-Forwarded-For": "10.0.0.1",
+        "Forwarded": "for=10.0.0.1",
+        "OpenAI-Organization": "org-1",
+        "Referer": "x",
+    }
+    await front.client.post(HOT[0], json={"model": "alpha"}, headers={**told, **lane, "X-Mine": "yes"})
+    assert not told.keys() & heard[0].keys()
+    assert heard[0]["X-Mine"] == "yes"
+
+
+async def test_where_a_remote_redirects_to_nobody_is_sent(hall):
+    async def engine(request):
+        raise web.HTTPTemporaryRedirect("http://elsewhere.example/")
+
+    front = await hall(engine)
+    models = front.gate.catalog.models
+    models["hidden"] = replace(models["hidden"], launch=Launch((), url="http://127.0.0.1:1"))
+    async with front.client.post(HOT[0], json={"model": "hidden"}) as answer:
+        assert (answer.status, answer.headers.get("Location")) == (502, None)
+        assert "it answers with 307: mend the model's 'url'" in (await answer.json())["error"]["message"]
+    async with front.client.get("/upstream/hidden/ui", allow_redirects=False) as answer:
+        assert answer.status == 307

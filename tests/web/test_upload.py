@@ -430,3 +430,16 @@ async def test_what_is_uploaded_is_never_held_in_memory(played):
         assert (answer.status, await answer.read()) == (200, OWN)
     assert len(seen) > 2 * (total >> 18)
     assert max(seen) - seen[0] < 20 << 20
+
+
+async def test_whoever_may_ask_for_no_more_is_told_so_before_a_form_takes_room(forms, tmp_path):
+    client = ClientKey("me", "secret-key", concurrency=1)
+    forms.config.settings = replace(forms.config.settings, clients=(client,))
+    key, text = b"X-API-Key: secret-key", form()
+    async with calling(forms.port) as first, calling(forms.port) as second:
+        await first.send(head(len(text), key) + text[:-1])
+        await until(lambda: spools(tmp_path))
+        await second.send(head(len(text), key))
+        assert (await second.answer()).status == 429
+        await first.send(text[-1:])
+        assert (await first.answer()).status == 200
