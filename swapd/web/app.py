@@ -183,7 +183,8 @@ class FrontDoor:
             log.exception("cannot answer POST %s", request.target)
             client.fail(errors.bug())
         finally:
-            self._requests.answered(client)
+            if self._config.settings.log.access:
+                self._requests.answered(client)
 
     def _enter(self, connection: Connection) -> asyncio.Protocol:
         if len(self._lanes) >= min(self._most, self._config.settings.limits.connections):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import NamedTuple, Protocol
 
@@ -50,9 +49,8 @@ class Form(NamedTuple):
 PLAIN = Form()
 
 
-@dataclass(slots=True)
 class Turn:
-    """How far its request has come.
+    """How far its request has come. Made for each one, so what it begins with is the class's.
 
     ``who``: the client by its key, where the config has clients. ``counted``: it is among those that it may ask
     for. ``streams``: it wants Server-Sent Events. ``again``: it may be asked once more, as it has heard nothing.

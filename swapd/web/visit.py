@@ -19,16 +19,15 @@ class Visit:
     answer ``status``, with which it begins (``200 OK``; empty before that), and the ``code`` of an error of ours.
     """
 
-    __slots__ = ("began", "code", "lines", "model", "sender", "status", "what")
+    model = ""
+    status = b""
+    code = ""
 
     def __init__(self, lines: bytes, sender: str, what: str, began: float) -> None:
         self.lines = lines
         self.sender = sender
         self.what = what
         self.began = began
-        self.model = ""
-        self.status = b""
-        self.code = ""
 
     @property
     def id(self) -> str:
