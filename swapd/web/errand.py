@@ -78,8 +78,8 @@ class Errand:
 
 
 @dataclass(slots=True)
-class Stay:
-    """Needs an engine, and asks it nothing."""
+class Presence:
+    """Needs an engine to be there, and asks it nothing."""
 
     then: Callable[[Lease], Awaitable[None]]
     ability = ""

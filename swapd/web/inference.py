@@ -1,4 +1,4 @@
-"""What every door to an engine does alike: know the client, find the model, edit the body, hold an engine, answer.
+"""What every door to an engine does alike: know the client, find the model, make an errand of it, see it done.
 
 The doors themselves differ in how they read a request and word an answer: ``openai``, and those beside it.
 """

@@ -23,7 +23,7 @@ from swapd.web.asked import Peek, name_of, unreadable
 from swapd.web.client import Client
 from swapd.web.completion import Counted
 from swapd.web.entries import entry, names
-from swapd.web.errand import Stay
+from swapd.web.errand import Presence
 from swapd.web.errors import UNSUPPORTED, Problem
 from swapd.web.gate import Clock, Gate, Lease
 from swapd.web.headers import JSON, upstream_lines
@@ -199,7 +199,7 @@ class Ollama:
             self._keep(sent, lease)
             sent.client.whole(200, told("load"), notes_on(lease, 0))
 
-        return await self._inference.through(sent.client, sent.name, Stay(loaded))
+        return await self._inference.through(sent.client, sent.name, Presence(loaded))
 
     def _keep(self, sent: Sent, lease: Lease) -> None:
         """An engine is held: how long it is to stay is the client's to say."""
