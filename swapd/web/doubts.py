@@ -69,19 +69,19 @@ class Doubts:
             self._looks[model] = tasks.spawn(look, name=f"look into {lease.run}")
 
     async def _look(self, run: RunId, spec: Spec, ability: str) -> None:
+        why, sound = None, "but answers in its own time"
         try:
             why = await self._broken(run, spec, ability)
+            sound = "but says that it is well" if spec.remote else "but not a small one of ours"
         except FirstByteLate:
-            why = None  # it is busy: the next failures will tell
+            pass  # it is busy: the next failures will tell
         finally:
             del self._looks[run.model]
             self.failures.pop(run.model, None)
         if why is not None:
             self._gate.post(EngineSick(run, f"it failed {MANY} requests in a row, and {why}"))
         else:
-            log.warning(
-                "%s failed %d requests in a row, but a small one succeeds: look at what is asked", run, MANY
-            )
+            log.warning("%s failed %d requests in a row, %s: look at what it is asked", run, MANY, sound)
 
     async def _broken(self, run: RunId, spec: Spec, ability: str) -> str | None:
         """Why it is; None if it answers. A remote one is only asked for its health: all else may cost money.

@@ -7,6 +7,7 @@ thread that words and writes them all at once, as the log's format wants them (`
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -30,6 +31,8 @@ from swapd.web.visit import Visit
 log = logging.getLogger("swapd.access")
 PAUSE = 0.5
 """Seconds for which rows are gathered."""
+LAST = 2.0
+"""Seconds that writing the last ones may take."""
 MOST = 1 << 15
 """Rows that wait at most; what comes then is only counted."""
 LEFT = (b"499", "client_left")
@@ -156,11 +159,15 @@ class RequestsLog:
                 self.note(visit, visit.sender, None)
 
     async def close(self) -> None:
-        """Write what is left."""
-        while self._rows or self._writing is not None:
-            self._flush()
-            if self._writing is not None:
-                await asyncio.wait([self._writing])
+        """Write what is left, within LAST: engines must not outlive us because nobody reads our log."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST):
+                while self._rows or self._writing is not None:
+                    self._flush()
+                    if self._writing is not None:
+                        await asyncio.wait([self._writing])
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _flush(self) -> None:
         if self._timer is not None:

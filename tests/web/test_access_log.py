@@ -7,20 +7,24 @@ import io
 import json
 import logging
 import re
+import threading
 from dataclasses import replace
 
 import pytest
 from aiohttp import web
 
-from swapd.core.events import Usage
+from swapd.core.engine import Endpoint, RunId
+from swapd.core.events import Ticket, Usage
 from swapd.core.refusal import Reason, Refusal
 from swapd.core.settings import ClientKey, LogSettings
+from swapd.dispatch import Lease
 from swapd.journal import configure
 from swapd.web import requests_log
 from swapd.web.requests_log import Row
 from swapd.web.surface import HOT
 from swapd.web.visit import Visit
 from tests.processes import until
+from tests.web.conftest import catalog
 from tests.web.raw import CHAT, STREAM, calling, chunked, plain, post, replies
 
 ANSWER = b'{"usage": {"prompt_tokens": 5, "completion_tokens": 7}}'
@@ -213,3 +217,30 @@ def test_tokens_are_told_where_the_engine_did():
     assert (told["run"], told["queued_ms"], told["load_ms"], told["prompt_tokens"]) == (3, 500, 0, 5)
     assert "first_byte_ms" not in told
     assert "completion_tokens" not in told
+
+
+@pytest.mark.parametrize("usage", [Usage(0.0125, 7, 9), Usage(0.0125), None])
+def test_a_row_says_as_text_what_it_says_in_fields(usage):
+    lease = Lease(Ticket(1), RunId("alpha", 3), Endpoint("127.0.0.1", 1), catalog().models["alpha"], 0.25, 1.5)
+    lease.usage = usage
+    told = row()._replace(lease=lease)
+    found = told.fields()
+    start = f"{found.pop('method')} {found.pop('route')} {found.pop('status')} in {found.pop('total_ms')} ms"
+    assert str(told) == " ".join([start, *[f"{name}={value}" for name, value in found.items()]])
+
+
+async def test_a_log_that_nobody_takes_holds_up_no_end(hall, monkeypatch):
+    stuck = threading.Event()
+    monkeypatch.setattr(requests_log, "LAST", 0.05)
+    monkeypatch.setattr(requests_log, "_write", lambda rows, lost: stuck.wait(10))
+
+    async def engine(request):
+        return web.json_response({})
+
+    front = await hall(engine)
+    await front.client.post(HOT[0], json={"model": "alpha"})
+    try:
+        async with asyncio.timeout(5):
+            await front.door._requests.close()
+    finally:
+        stuck.set()
