@@ -79,6 +79,7 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--unix-sockets", action="store_true", help="relay: swapd too with engines on Unix sockets"
     )
+    parser.add_argument("--access-log", action="store_true", help="relay: swapd too with an access log")
     parser.add_argument("--without-nginx", action="store_true", help="relay: no nginx, and so no ratios")
     parser.add_argument(
         "--peer", action="append", default=[], metavar="NAME=URL[:PID]", help="relay: another proxy"

@@ -43,7 +43,7 @@ http {{
 SWAPD = """
 listen: 127.0.0.1:{port}
 state_dir: {folder}/state
-log: {{access: false}}
+log: {{access: {access}}}
 budget: {{engines: {engines}}}
 scheduling: {{queue: 2048}}
 defaults: {{health: /health, concurrency: {concurrency}, ttl: never, needs: {{engines: 1}}}}
@@ -108,13 +108,23 @@ def nginx(folder: Path, upstream_port: int) -> Iterator[Proxy]:
 
 @contextmanager
 def swapd(
-    folder: Path, *, plain: bool = False, place: str = "tcp", concurrency: int = 256, engines: int = 1
+    folder: Path,
+    *,
+    plain: bool = False,
+    place: str = "tcp",
+    access: bool = False,
+    concurrency: int = 256,
+    engines: int = 1,
 ) -> Iterator[Proxy]:
-    """A true daemon with ``engines`` models, all up. ``plain``: without uvloop; ``place``: where they listen."""
+    """A true daemon with ``engines`` models, all up. ``plain``: without uvloop; ``place``: where they listen.
+
+    ``access``: with an access log; nginx keeps none.
+    """
     folder.mkdir()
     port, log = free_port(), folder / "swapd.log"
     names = [MODEL, *(f"{MODEL}{n}" for n in range(1, engines))]
-    config = SWAPD.format(port=port, folder=folder, engines=engines, concurrency=concurrency)
+    logs = str(access).lower()
+    config = SWAPD.format(port=port, folder=folder, engines=engines, concurrency=concurrency, access=logs)
     upstream = tools.program("upstream")
     config += "".join(MODEL_LINE.format(name=name, upstream=upstream, place=PLACES[place]) for name in names)
     (folder / "swapd.yaml").write_text(config)
@@ -122,11 +132,12 @@ def swapd(
     with _started([*python, "serve", "-c", str(folder / "swapd.yaml")], log) as process:
         _await_health(f"http://127.0.0.1:{port}/health", process, log)
         _await_engines(process, engines)
-        yield Proxy(_name_of(plain, place), port, process.pid)
+        yield Proxy(_name_of(plain, place, access), port, process.pid)
 
 
-def _name_of(plain: bool, place: str) -> str:
-    return "swapd" + (", no uvloop" if plain else "") + (", unix" if place == "unix" else "")
+def _name_of(plain: bool, place: str, access: bool) -> str:
+    more = {", no uvloop": plain, ", unix": place == "unix", ", log": access}
+    return "".join(["swapd", *[name for name, told in more.items() if told]])
 
 
 def peer(told: str) -> Proxy:

@@ -68,7 +68,11 @@ COLUMNS = (
     ("RSS", "MiB", "resident", 1),
 )
 """Words, unit, figure, places."""
-MORE: Mapping[str, dict[str, Any]] = {"plain-loop": {"plain": True}, "unix-sockets": {"place": "unix"}}
+MORE: Mapping[str, dict[str, Any]] = {
+    "plain-loop": {"plain": True},
+    "unix-sockets": {"place": "unix"},
+    "access-log": {"access": True},
+}
 """Name of an option -> the swapd that it adds."""
 PLAIN_FACTOR = 2.0
 """Without uvloop a figure may be so many times worse."""
