@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Protocol
 
 from swapd import tasks
-from swapd.core.commands import Command, Grant, Kill, Note, Refuse, Revoke, Spawn, Terminate, Why
+from swapd.core.commands import Command, Grant, Note, Order, Refuse, Revoke, Why
 from swapd.core.engine import Endpoint, RunId
 from swapd.core.events import Asked, Event, Left, Ticked, Ticket, Usage
 from swapd.core.refusal import Refusal, Refused
@@ -32,7 +32,7 @@ log = logging.getLogger("swapd")
 class Hands(Protocol):
     """Whoever carries out orders on processes."""
 
-    def perform(self, command: Spawn | Terminate | Kill) -> None:
+    def perform(self, command: Order) -> None:
         """Neither blocks nor raises; what came of it is posted as an event."""
 
 
@@ -128,12 +128,12 @@ class Dispatcher:
             except Exception:  # one deaf ear must not cost the other orders: they are in the book already
                 log.exception("cannot tell %s %s", event, commands)
         for command in commands:
-            if isinstance(command, Spawn | Terminate | Kill):
+            if isinstance(command, Order):
                 self._order(command)
             else:
                 self._callers.tell(command)
 
-    def _order(self, command: Spawn | Terminate | Kill) -> None:
+    def _order(self, command: Order) -> None:
         try:
             self._hands.perform(command)
         except Exception:

@@ -9,7 +9,7 @@ from math import inf
 
 from swapd.core.commands import Why
 from swapd.core.engine import RESTING, WINDING_DOWN, Endpoint, RunId, State
-from swapd.core.events import Ticket
+from swapd.core.events import Found, Ticket
 from swapd.core.habits import Habits
 from swapd.core.need import Way
 from swapd.core.queue import Queue
@@ -64,6 +64,8 @@ class Engine:
     """What it loaded less than was asked for."""
     served: bool = False
     """Whether it has answered anybody: then it has prompts in its cache."""
+    found: Found | None = None
+    """How an earlier life of the daemon left it; None if it was started in this one."""
 
     @property
     def cost(self) -> Cost:
@@ -79,6 +81,11 @@ class Engine:
     def loaded(self) -> float:
         """When it got ready; infinity before."""
         return self.up.at if self.up is not None else inf
+
+    @property
+    def was_up(self) -> bool:
+        """Whether it ever answered, in this life of the daemon or an earlier one."""
+        return self.up is not None or (self.found is not None and self.found.ready)
 
     @property
     def resting(self) -> bool:
@@ -108,6 +115,8 @@ class History:
     load: float = DEFAULT_LOAD
     measured: bool = False
     """Whether ``load`` was seen, in this life or an earlier one."""
+    own: bool = False
+    """Whether it was seen in this one: then what was remembered of it is older."""
     service: float = 1.0
     """Seconds that a lease lasts, as a decaying mean."""
     failures: int = 0
@@ -116,11 +125,17 @@ class History:
 
 
 class Wish(Enum):
-    """Why a model should be up though nobody waits for it. A preload never evicts; the others may."""
+    """Why a model should be up though nobody waits for it."""
 
     LOAD = "load"
     PINNED = "pinned"
     PRELOAD = "preload"
+    RESTART = "restart"
+
+    @property
+    def modest(self) -> bool:
+        """Whether it evicts nobody: it comes true at once, where there is room, or not at all."""
+        return self in (Wish.PRELOAD, Wish.RESTART)
 
 
 @dataclass(slots=True)
@@ -159,7 +174,7 @@ class Book:
     """Models that room is being made for: a victim's own late traffic must not take it back."""
     history: dict[str, History] = field(default_factory=dict)
     rested: set[str] = field(default_factory=set)
-    """Pinned models that the operator unloaded: left alone until somebody asks."""
+    """Models that the operator unloaded: none of them comes up by itself until somebody asks."""
     closing: bool = False
     pins: tuple[str, ...] = ()
     """The pinned models that can ever fit."""

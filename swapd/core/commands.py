@@ -10,7 +10,7 @@ from swapd.core.engine import Endpoint, RunId
 from swapd.core.events import Asked, Event, Ticket
 from swapd.core.need import Way
 from swapd.core.refusal import Refusal
-from swapd.core.spec import Launch, Spec
+from swapd.core.spec import Bounds, Launch, Spec
 
 
 class Cause(Enum):
@@ -20,6 +20,8 @@ class Cause(Enum):
     LOAD = "load by the operator"
     PRELOAD = "to be preloaded"
     PINNED = "pinned"
+    RESTART = "to come back after a failure"
+    FOUND = "found alive"
     EVICTED = "makes room"
     TTL = "idle past its ttl"
     UNLOAD = "unload by the operator"
@@ -61,6 +63,20 @@ class Spawn:
     """Where it is to run, and what is reckoned for it there."""
     sharers: int = 1
     """Among how many engines the machine's cores are shared, where its threads are left open."""
+    stop: tuple[str, ...] = ()
+    """The command that goes before its SIGTERM and, below, the seconds after it: should nobody be left to ask."""
+    grace: float = Bounds().stop
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Take over this run, whose process lives already. Answered by EngineReady or EngineExited, as Spawn is."""
+
+    run: RunId
+    launch: Launch
+    why: Why
+    way: Way
+    """Where it runs, and what is reckoned for it there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +134,9 @@ class Note:
     why: Why
 
 
-Command = Spawn | Terminate | Kill | Grant | Revoke | Refuse | Note
+Order = Spawn | Adopt | Terminate | Kill
+"""Those on processes."""
+Command = Order | Grant | Revoke | Refuse | Note
 
 
 def at_once(event: Event, commands: Sequence[Command]) -> Grant | None:

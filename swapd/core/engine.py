@@ -91,7 +91,7 @@ class When(Enum):
     ALWAYS = ""
     SAVES = "saves its slots"
     FAULT = "after a fault"
-    GIVEN_UP = "too many in a row"
+    GIVEN_UP = "too many in a row, or restart never"
 
 
 Ways = tuple[tuple[When, State | None], ...]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, NewType
 
 from swapd.core.engine import Endpoint, RunId
-from swapd.core.need import Need, Reading
+from swapd.core.need import Need, Reading, Way
 from swapd.core.refusal import Exit
 from swapd.core.spec import Catalog, Launch
 
@@ -77,10 +77,29 @@ class EngineExited:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """An engine that an earlier life of the daemon started, and that lives still."""
+
+    run: RunId
+    """The very name it had then: its model, and the number of its run."""
+    launch: Launch
+    """The catalog's own, or its equal, if it was launched so; else one that equals none of the catalog."""
+    way: Way
+    """Where it runs, and what is reckoned for it there."""
+    stop: tuple[str, ...]
+    """Its command before SIGTERM and, below, its seconds before SIGKILL: where the catalog's are not its own."""
+    grace: float
+    ready: bool
+    """Whether it had answered before."""
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogChanged:
     """The operator's config, at start and after every edit that changed something."""
 
     catalog: Catalog
+    found: tuple[Found, ...] = ()
+    """At start, the engines found alive: one a model at most; whoever posts this ends any more of them itself."""
 
 
 @dataclass(frozen=True, slots=True)

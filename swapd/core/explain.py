@@ -10,19 +10,17 @@ from dataclasses import dataclass
 from math import inf
 from typing import assert_never
 
-from swapd.core.book import Wish
-from swapd.core.commands import Cause
 from swapd.core.engine import State
 from swapd.core.forecast import Obstacle, Outlook
 from swapd.core.need import is_memory
 from swapd.core.placement import told
+from swapd.core.room import WISHED
 from swapd.core.spec import Cost
 from swapd.core.verdict import Stand, Verdict
 from swapd.core.view import EngineView, ModelView, Resource, View
 
 LOADING, SLOTS, YIELDS = "loading", "slots", "yields"
 """What a model's callers wait for while its engine lives: its load, a free slot, others whose turn it is."""
-_WISHES = {Wish.LOAD: Cause.LOAD, Wish.PINNED: Cause.PINNED, Wish.PRELOAD: Cause.PRELOAD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,7 @@ def asked_words(found: Explanation) -> str:
     """Who wants it: ``3 requests wait``; empty if nobody does."""
     if found.about.waiting:
         return f"{several(found.about.waiting, 'request')} wait{'s' if found.about.waiting == 1 else ''}"
-    return f"it is to be up: {_WISHES[found.about.wish].value}" if found.about.wish is not None else ""
+    return f"it is to be up: {WISHED[found.about.wish].value}" if found.about.wish is not None else ""
 
 
 def state_words(found: Explanation) -> str:
@@ -93,10 +91,14 @@ def state_words(found: Explanation) -> str:
             f"{_failed(found)}; nobody asks" if found.about.failures else "is cold: nobody asks for it"
         ) + takes
     match engine.state:
+        case State.STARTING if engine.found:
+            return f"was found alive, and is taken over: {span(found.now - engine.since)} so far"
         case State.STARTING:
             return f"loads: {span(found.now - engine.since)} so far, {_usual(found)}"
         case State.READY:
             return _ready(found, engine)
+        case State.FAILED if engine.deadline is None:
+            return f"{_failed(found)}; it stays down (restart: never); `swapd load` tries at once"
         case State.BACKOFF | State.FAILED:
             left = span(max(0.0, (engine.deadline or found.now) - found.now))
             often = ", as that was too often" if engine.state is State.FAILED else ""

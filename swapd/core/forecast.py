@@ -133,17 +133,19 @@ def queue(book: Book, model: str, now: float) -> tuple[Waiter, ...]:
 def ready_in(book: Book, model: str, now: float) -> float | None:
     """When the model may be up: 0 if it is.
 
-    None before a load of it was seen, while strangers bar it, and where what it waits for takes longer than usual.
+    None before a load of it was seen, while strangers bar it, where what it waits for takes longer than usual, and
+    for one that does not come back by itself.
     """
     engine, history = book.engines.get(model), book.recall(model)
-    if engine is not None and engine.state is State.READY:
+    if engine is not None and (engine.state is State.READY or (engine.state is State.STARTING and engine.was_up)):
         return 0.0
     if not history.measured:
         return None
     if engine is not None and engine.state is State.STARTING:
         return None if _is_late(book, engine, now) else history.load - (now - engine.phase.since)
     if engine is not None and engine.resting:
-        return max(0.0, (engine.phase.deadline or now) - now) + history.load
+        until = engine.phase.deadline
+        return None if until is None else max(0.0, until - now) + history.load
     room = _room_in(book, model, now)
     return None if room is None else room + history.load
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from swapd.core.book import Book, Engine, Failure, Held, Phase, Up
-from swapd.core.commands import Cause, Command, Grant, Kill, Note, Refuse, Revoke, Spawn, Terminate, Why
+from swapd.core.book import Book, Engine, Failure, Held, Phase, Up, Wish
+from swapd.core.commands import Adopt, Cause, Command, Grant, Kill, Note, Refuse, Revoke, Spawn, Terminate, Why
 from swapd.core.engine import Endpoint, RunId, Signal, State, When, follow
-from swapd.core.events import Ticket
+from swapd.core.events import Found, Ticket
 from swapd.core.need import Way
 from swapd.core.placement import sharers
 from swapd.core.policy import COOL_DOWN, GIVE_UP, HEALTHY, backoff, order
 from swapd.core.queue import Waiting
 from swapd.core.refusal import Exit, Reason, Refusal
-from swapd.core.spec import Spec
+from swapd.core.spec import Restart, Spec
 
+ADOPTING = 15.0
+"""Seconds within which an engine that was up before, and was found alive, is to answer again."""
 KILL_AGAIN = 5.0
 """Seconds between two SIGKILLs to a tree that will not go (a process in uninterruptible sleep)."""
 SERVICE_NEWS = 0.2
@@ -46,7 +48,19 @@ class Moves:
         engine = Engine(run, spec, phase, owed=self._quantum(spec.name), way=way)
         self.book.engines[spec.name] = engine
         self.book.promised.pop(spec.name, None)
-        self.commands.append(Spawn(run, spec.launch, why, way, sharers(self.book, way, spec)))
+        stop, grace = spec.terms.stop, spec.terms.bounds.stop
+        self.commands.append(Spawn(run, spec.launch, why, way, sharers(self.book, way, spec), stop, grace))
+        return engine
+
+    def adopt(self, spec: Spec, found: Found) -> Engine:
+        """Take over a run of an earlier life of the daemon. ``spec``: its launch, and the terms of today."""
+        history = self.book.recall(spec.name)
+        history.runs = max(history.runs, found.run.n)
+        bound = ADOPTING if found.ready else spec.terms.bounds.start
+        phase = Phase(State.STARTING, self.now, self.now + bound)
+        engine = Engine(found.run, spec, phase, way=found.way, idle_since=self.now, found=found)
+        self.book.engines[spec.name] = engine
+        self.commands.append(Adopt(found.run, spec.launch, Why(Cause.FOUND), found.way))
         return engine
 
     def ready(self, engine: Engine, endpoint: Endpoint) -> None:
@@ -57,8 +71,9 @@ class Moves:
             engine.idle_since = self.now
             if not engine.owed:  # all it was loaded for have left: it is owed to those who came meanwhile
                 engine.owed = self._quantum(engine.run.model)
-            history = self.book.recall(engine.run.model)
-            history.load, history.measured = max(load, 0.001), True
+            if engine.found is None:  # else it took but a moment, which tells nothing of a load
+                history = self.book.recall(engine.run.model)
+                history.load, history.measured, history.own = max(load, 0.001), True, True
             self.book.shares.loaded([w.client for w in self.book.queue.of(engine.run.model)], load)
             self.book.wishes.pop(engine.run.model, None)
 
@@ -103,7 +118,8 @@ class Moves:
         if fault is not None:
             self._count_failure(engine, fault)
         true = {When.FAULT} if fault is not None else set()
-        if self.book.recall(engine.run.model).failures >= GIVE_UP:
+        restart = engine.spec.terms.restart
+        if restart is Restart.NEVER or self.book.recall(engine.run.model).failures >= GIVE_UP:
             true.add(When.GIVEN_UP)
         self.book.stock.gone(engine.run, engine.cost, self.now)
         self.book.shares.gone(engine.run, self.now)
@@ -114,13 +130,27 @@ class Moves:
             failures = self.book.recall(engine.run.model).failures
             self._set_deadline(engine, backoff(failures, self._jitter()))
         elif engine.state is State.FAILED:
-            self._set_deadline(engine, COOL_DOWN)
+            self._set_deadline(engine, None if restart is Restart.NEVER else COOL_DOWN)
 
     def cooled(self, engine: Engine) -> None:
         """The rest is over: the model is cold again. Its failures stay counted; after FAILED one try is left."""
         if engine.state is State.FAILED:
             self.book.recall(engine.run.model).failures = GIVE_UP - 1
         self._advance(engine, Signal.COOLED)
+        self.come_back(engine.run.model)
+
+    def come_back(self, model: str) -> None:
+        """The model, cold after a failure, is to be up again if there is room; unless the operator unloaded it.
+
+        A pinned one is wished for anyway.
+        """
+        spec, book = self.book.catalog.models.get(model), self.book
+        if spec is None or book.closing or model in book.rested or spec.terms.stay.pinned:
+            return
+        if spec.terms.restart is Restart.ALWAYS or (
+            spec.terms.restart is Restart.AUTO and spec.terms.stay.preload
+        ):
+            book.wishes[model] = (Wish.RESTART, self.now)
 
     def forgive(self, model: str) -> None:
         """Clear the count of failures, and end a rest that came of it."""

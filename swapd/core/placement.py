@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from swapd.core.book import Book
 from swapd.core.need import RAM, Need, Source, Way, is_memory
-from swapd.core.spec import Cost, Spec
+from swapd.core.spec import Cost, Launch, Spec
 
 THREADS = "${threads}"
 MIB = 1 << 20
@@ -143,14 +143,15 @@ def told(name: str, amount: int) -> str:
 
 
 def sharers(book: Book, way: Way, spec: Spec) -> int:
-    """Among how many engines the cores are shared, where ``threads`` is auto: those on the CPU that fit together.
+    """Among how many engines its cores are shared, where ``threads`` is auto: those on the CPU that fit together.
 
     A split for good: a thread count is fixed when an engine starts, and two engines that together have more
     threads than there are cores both collapse (measured: 41 tokens a second become 2.4 each).
     """
     if THREADS not in spec.launch.argv or on_device(way):
         return 1
-    costs = [found[0].cost for s in book.catalog.models.values() if (found := _on_cpu(book, s)) is not None]
+    others = (other for other in book.catalog.models.values() if _meet(other.launch, spec.launch))
+    costs = [found[0].cost for other in others if (found := _on_cpu(book, other)) is not None]
     left, count = dict(book.catalog.budget), 0
     for cost in sorted(costs, key=lambda cost: sum(cost.values())):
         if not fits(cost, left):
@@ -158,6 +159,12 @@ def sharers(book: Book, way: Way, spec: Spec) -> int:
         left = {name: amount - cost.get(name, 0) for name, amount in left.items()}
         count += 1
     return max(1, count)
+
+
+def _meet(one: Launch, other: Launch) -> bool:
+    """Whether there is a CPU that both may run on."""
+    mine, theirs = one.standing.cpus, other.standing.cpus
+    return not (mine and theirs) or not set(mine).isdisjoint(theirs)
 
 
 def on_device(way: Way) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import merge
 
-from swapd.core.book import Book, Engine, Wish
+from swapd.core.book import Book, Engine
 from swapd.core.queue import Waiting
 from swapd.core.spec import Spec
 
@@ -46,8 +46,8 @@ def patient(book: Book, now: float) -> Iterator[Candidate]:
     """All other models that are wanted, best first.
 
     Those that room is already being made for; then by priority, then by whose oldest caller has waited longest
-    for each second of load, then by the oldest ticket; preloads last. Callers are not counted: five hundred of one
-    client are no better a reason than one of another.
+    for each second of load, then by the oldest ticket; modest wishes last. Callers are not counted: five hundred
+    of one client are no better a reason than one of another.
     """
     late = {name for _, name in overdue(book, now)}
     rest = [name for name in dict.fromkeys([*book.queue.models(), *book.wishes]) if name not in late]
@@ -64,7 +64,7 @@ def overdue(book: Book, now: float) -> Iterator[tuple[float, str]]:
     urgent = (
         (since + patience, name)
         for name, (wish, since) in book.wishes.items()
-        if wish is not Wish.PRELOAD and since + patience <= now
+        if not wish.modest and since + patience <= now
     )
     return merge(callers, sorted(urgent), key=lambda found: found[0])
 
@@ -83,7 +83,7 @@ def _ranked(book: Book, name: str, now: float) -> tuple[tuple[float, ...], str, 
     """A model that nobody is out of patience for: its rank (smaller is sooner), and whether it may evict."""
     wish, wished = book.wishes.get(name, (None, now))
     first = book.queue.first(name)
-    may_evict = first is not None or wish in (Wish.LOAD, Wish.PINNED)
+    may_evict = first is not None or (wish is not None and not wish.modest)
     if name in book.promised:
         return (1.0, float(list(book.promised).index(name))), name, may_evict
     waited = now - min(wished, first.since if first else now)

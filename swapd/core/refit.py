@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from swapd.core import placement
 from swapd.core.book import Book, Engine, Wish
-from swapd.core.events import Weighed
+from swapd.core.events import Found, Weighed
 from swapd.core.moves import Moves
 from swapd.core.refusal import Exit, Reason, Refusal
-from swapd.core.spec import Catalog, Spec
+from swapd.core.spec import Bounds, Catalog, Spec, Terms
 
 
 def never_fits(book: Book, spec: Spec) -> str | None:
@@ -28,17 +29,14 @@ def broken(book: Book, spec: Spec) -> Refusal | None:
     return Refusal(Reason.START_FAILED, spec.name, Exit(reason=need.detail, hint=again))
 
 
-def changed(m: Moves, catalog: Catalog) -> None:
-    """The operator's config, or what the meters found for it."""
+def changed(m: Moves, catalog: Catalog, found: Iterable[Found] = ()) -> None:
+    """The operator's config, or what the meters found for it. ``found``: engines that live already."""
     book = m.book
     old, book.catalog, book.suited, book.shrunk = book.catalog, catalog, False, True
     _pin(book)
     for name, spec in catalog.models.items():
         before = old.models.get(name)
-        if before is None or before.launch != spec.launch:
-            m.forgive(name)
-            if spec.terms.stay.preload and not spec.terms.stay.pinned:
-                book.wishes[name] = (Wish.PRELOAD, m.now)
+        _begin_anew(m, before, spec)
         engine = book.engines.get(name)
         if engine is not None and not engine.leaving:
             wished = before is not None and before.terms.stay == spec.terms.stay
@@ -48,7 +46,33 @@ def changed(m: Moves, catalog: Catalog) -> None:
     for name in [name for name in book.queue.models() if name not in catalog.models]:
         m.refuse_all(name, Reason.MODEL_REMOVED)
     book.rested &= catalog.models.keys()
+    for one in found:
+        _adopt(m, one)
     _refit(m)
+
+
+def _begin_anew(m: Moves, before: Spec | None, spec: Spec) -> None:
+    """What failed before is no word on a new launch; nor is a rest, where the operator says how it is to end."""
+    relaunched = before is None or before.launch != spec.launch
+    if not relaunched and (before is None or before.terms.restart is spec.terms.restart):
+        return
+    engine = m.book.engines.get(spec.name)
+    rested = engine is not None and engine.resting
+    m.forgive(spec.name)
+    if rested:
+        m.come_back(spec.name)
+    if relaunched and spec.terms.stay.preload and not spec.terms.stay.pinned:
+        m.book.wishes[spec.name] = (Wish.PRELOAD, m.now)
+
+
+def _adopt(m: Moves, found: Found) -> None:
+    """An engine of an earlier life. ``settle`` stops, in its own way, one that the config does not want (so)."""
+    spec = m.book.catalog.models.get(found.run.model)
+    if spec is not None and spec.launch == found.launch:
+        _reckon(m.book, m.adopt(spec, found))
+        return
+    terms = Terms(bounds=Bounds(stop=found.grace), stop=found.stop)
+    m.adopt(Spec(found.run.model, found.launch, terms), found)
 
 
 def weighed(m: Moves, event: Weighed) -> None:
@@ -60,7 +84,7 @@ def weighed(m: Moves, event: Weighed) -> None:
     book.stock.needs[event.model] = (event.launch, event.need)
     book.placed.pop(event.model, None)
     history = book.recall(event.model)
-    if event.need.load is not None and not history.runs:
+    if event.need.load is not None and not history.own:
         history.load, history.measured = max(event.need.load, 0.001), True
     engine = book.engines.get(event.model)
     if engine is not None and not engine.leaving and engine.spec.launch == event.launch:

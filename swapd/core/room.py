@@ -15,7 +15,12 @@ from swapd.core.policy import Candidate, Hold
 from swapd.core.spec import Cost
 from swapd.core.verdict import Stand, Verdict
 
-_WISHED = {Wish.LOAD: Cause.LOAD, Wish.PINNED: Cause.PINNED, Wish.PRELOAD: Cause.PRELOAD}
+WISHED = {
+    Wish.LOAD: Cause.LOAD,
+    Wish.PINNED: Cause.PINNED,
+    Wish.PRELOAD: Cause.PRELOAD,
+    Wish.RESTART: Cause.RESTART,
+}
 
 
 MOST_PATIENT = 64
@@ -50,18 +55,18 @@ class Room:
         self.book.verdicts.clear()
         for name in [n for n in self.book.promised if not self.book.demanded(n)]:
             del self.book.promised[name]
-        preloads = any(wish is Wish.PRELOAD for wish, _ in self.book.wishes.values())
+        modest = any(wish.modest for wish, _ in self.book.wishes.values())
         if next(policy.overdue(self.book, self.m.now), None) is not None:
-            self._walk(policy.impatient(self.book, self.m.now), True, preloads)
-        if preloads or self._can_give(overdue=False):
-            self._walk(policy.patient(self.book, self.m.now), False, preloads)
+            self._walk(policy.impatient(self.book, self.m.now), True, modest)
+        if modest or self._can_give(overdue=False):
+            self._walk(policy.patient(self.book, self.m.now), False, modest)
         return self.held
 
-    def _walk(self, candidates: Iterator[Candidate], overdue: bool, preloads: bool) -> None:
+    def _walk(self, candidates: Iterator[Candidate], overdue: bool, modest: bool) -> None:
         """Place them, until there is nothing left to give."""
-        most = None if preloads or overdue else MOST_PATIENT
+        most = None if modest or overdue else MOST_PATIENT
         for candidate in islice(candidates, most):
-            if not preloads and not self._can_give(overdue):
+            if not modest and not self._can_give(overdue):
                 return
             self._place(candidate)
 
@@ -153,7 +158,7 @@ class Room:
         name = candidate.spec.name
         wish, _ = self.book.wishes.get(name, (None, 0.0))
         asked = self.book.queue.count(name)
-        why = Why(Cause.ASKED, detail=f"{asked} waiting") if asked or wish is None else Why(_WISHED[wish])
+        why = Why(Cause.ASKED, detail=f"{asked} waiting") if asked or wish is None else Why(WISHED[wish])
         self.m.spawn(candidate.spec, why, way)
         self._reserve(way.cost)
 

@@ -34,7 +34,7 @@ from swapd.core.events import (
     UnloadWished,
     Weighed,
 )
-from swapd.core.moves import LAST_DRAIN, Moves
+from swapd.core.moves import ADOPTING, LAST_DRAIN, Moves
 from swapd.core.queue import Waiting
 from swapd.core.quiet import is_quiet
 from swapd.core.refusal import Exit, Reason, Refusal
@@ -126,8 +126,8 @@ class Scheduler:
                     self._sick(engine, why, m)
             case EngineExited(run, end):
                 self._exited(run, end, m)
-            case CatalogChanged(catalog):
-                refit.changed(m, catalog)
+            case CatalogChanged(catalog, found):
+                refit.changed(m, catalog, found)
             case LoadWished(model):
                 self._load(model, m)
             case UnloadWished(model):
@@ -186,7 +186,7 @@ class Scheduler:
 
     def _sick(self, engine: Engine, why: str, m: Moves) -> None:
         fault = Exit(reason=why)
-        reason = Reason.START_FAILED if engine.state is State.STARTING else Reason.ENGINE_DIED
+        reason = Reason.ENGINE_DIED if engine.was_up else Reason.START_FAILED
         m.refuse_all(engine.run.model, reason, fault, detail="died")
         m.stop(engine, Why(Cause.SICK, detail=why), fault)
 
@@ -194,7 +194,7 @@ class Scheduler:
         engine = self.book.engine_of(run)
         if engine is None or engine.resting:
             return
-        if engine.state is State.STARTING:
+        if engine.state is State.STARTING and not engine.was_up:
             m.refuse_all(run.model, Reason.START_FAILED, end)
         m.exited(engine, end)
 
@@ -249,6 +249,9 @@ class Scheduler:
 
     def _overdue(self, engine: Engine, m: Moves) -> None:
         match engine.state:
+            case State.STARTING if engine.was_up:  # who waits may as well wait for the next run
+                why = f"found alive, it has not answered within {ADOPTING:g} s"
+                m.stop(engine, Why(Cause.SICK, detail=why), Exit(reason=why), overdue=True)
             case State.STARTING:
                 bound = f"{engine.spec.terms.bounds.start:g} s"
                 fault = Exit(reason=f"not ready after {bound}")

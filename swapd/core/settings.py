@@ -65,7 +65,10 @@ class LogSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The top-level keys that are not about models. ``listen``, ``state_dir`` and ``trace`` need a restart."""
+    """The top-level keys that are not about models.
+
+    ``listen``, ``state_dir``, ``trace`` and ``adoption`` need a restart.
+    """
 
     listen: tuple[Address, ...] = (Address(),)
     admin_key: str | None = field(default=None, repr=False)
@@ -86,3 +89,5 @@ class Settings:
     """The folder for what is kept between restarts; an absolute path."""
     trace: str | None = None
     """The file that requests are recorded in, never their content; None records nothing."""
+    adoption: float | None = 60.0
+    """Seconds for which engines outlive a daemon that died, until its successor finds them; None: they do not."""

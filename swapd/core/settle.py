@@ -10,6 +10,9 @@ from swapd.core.moves import Moves
 from swapd.core.refusal import Reason, Refusal
 from swapd.core.room import Room
 
+ASK_AGAIN = 60.0
+"""Seconds after which to ask again for what only the operator can bring back."""
+
 
 def settle(m: Moves) -> None:
     """Bring the book from what is to what should be, as far as orders can."""
@@ -49,17 +52,26 @@ def _refuse_resting(m: Moves, resting: list[Engine]) -> None:
         name = engine.run.model
         if not m.book.queue.count(name):
             continue
-        history = m.book.recall(name)
-        crashed_once = engine.up is not None and history.failures == 1
+        crashed_once = engine.was_up and m.book.recall(name).failures == 1
         if engine.state is State.BACKOFF and crashed_once:
             continue
-        assert history.last is not None
-        rest = max(0.0, (engine.phase.deadline or m.now) - m.now)
-        ago = m.now - engine.phase.since
-        times = "" if history.failures == 1 else f" {history.failures} times in a row"
-        detail = f"its engine failed{times}, {ago:.0f} s ago; next try in {rest:.0f} s"
+        refusal = _at_rest(m, engine)
         for waiting in m.book.queue.of(name):
-            m.refuse(waiting.ticket, Refusal(Reason.UNAVAILABLE, name, history.last.exit, max(rest, 1.0), detail))
+            m.refuse(waiting.ticket, refusal)
+
+
+def _at_rest(m: Moves, engine: Engine) -> Refusal:
+    """Why nobody can have an engine that rests, and when to ask again."""
+    name, history, until = engine.run.model, m.book.recall(engine.run.model), engine.phase.deadline
+    assert history.last is not None
+    times = "" if history.failures == 1 else f" {history.failures} times in a row"
+    detail = f"its engine failed{times}, {m.now - engine.phase.since:.0f} s ago; "
+    if until is None:
+        detail += "it stays down until the operator loads it (restart: never)"
+        return Refusal(Reason.UNAVAILABLE, name, history.last.exit, ASK_AGAIN, detail)
+    rest = max(0.0, until - m.now)
+    detail += f"next try in {rest:.0f} s"
+    return Refusal(Reason.UNAVAILABLE, name, history.last.exit, max(rest, 1.0), detail)
 
 
 def _wish_pinned(m: Moves) -> None:

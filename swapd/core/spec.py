@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from enum import Enum
 from typing import Any
 
 from swapd.core.kinds import LLAMA_CPP, LOADING
@@ -21,6 +22,22 @@ PLACEHOLDERS = ("${binary}", "${host}", "${port}", "${socket}", "${threads}", "$
 """What a ``Launch`` leaves open until the engine room spawns it."""
 
 LATEST = ":latest"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the kernel is to treat a process and all its children; None, and no CPUs: as it treats us."""
+
+    nice: int | None = None
+    cpus: tuple[int, ...] = ()
+    """The CPUs that it may run on, in order and none twice; empty for all."""
+    oom_score_adj: int | None = None
+    """None: as ours, but not below 0."""
+    umask: int | None = None
+
+
+TOOLS = {"nice": "renice", "cpus": "taskset"}
+"""The program that sets one of them, where it takes one: of util-linux, or of BusyBox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +57,7 @@ class Launch:
     """Where somebody else runs it: then there is no process, and ``argv`` is empty."""
     key: str = field(default="", repr=False)
     """The header line that carries its key; empty for none. Another key is another launch: it is asked anew."""
+    standing: Standing = Standing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +128,17 @@ class Stay:
     preload: bool = False
 
 
+class Restart(Enum):
+    """Whether an engine that crashed comes back before anybody asks for it. The value is the operator's word."""
+
+    AUTO = "auto"
+    """If it is pinned or preloaded; any other with the next request."""
+    ALWAYS = "always"
+    """Whatever it is."""
+    NEVER = "never"
+    """It does not, and no request starts it: it rests until the operator loads it, or its launch changes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """How long (s) a start, a stop before SIGKILL, and a drain before leases are cut may take."""
@@ -131,6 +160,7 @@ class Terms:
     stop: tuple[str, ...] = ()
     """A command run before SIGTERM (``docker stop ...``); empty for none."""
     service: Service = Service()
+    restart: Restart = Restart.AUTO
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ class Stock:
             awaited = sum(unseen.cost.get(name, 0) for unseen in self.unseen.values())
             ours = self._ours(name, reading, living)
             others = max(0, gauge.total - gauge.free - (ours or 0))
-            if awaited and others > self.strangers(name) + (1 - MOST_OF_IT) * awaited:
+            if awaited and others > self.strangers(name) + awaited - MOST_OF_IT * awaited:
                 continue  # still held by what is gone, for all we know
             if awaited:
                 self._seen(name, reading.at)

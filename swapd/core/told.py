@@ -11,7 +11,20 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from swapd.core import explain, placement
-from swapd.core.commands import Cause, Command, Grant, Kill, Note, Refuse, Revoke, Spawn, Terminate, Why, at_once
+from swapd.core.commands import (
+    Adopt,
+    Cause,
+    Command,
+    Grant,
+    Kill,
+    Note,
+    Refuse,
+    Revoke,
+    Spawn,
+    Terminate,
+    Why,
+    at_once,
+)
 from swapd.core.engine import RunId
 from swapd.core.events import (
     Asked,
@@ -147,9 +160,12 @@ class Story:
         began, why = self._began.get(run, (None, None))
         if began is None or why is None:
             return
-        load = now - began
+        load, found = now - began, why.cause is Cause.FOUND
         text = f"{run} is ready at {event.endpoint} after {load:.2f} s"
-        yield Told("ready", text, run.model, run.n, {"load": round(load, 3), "endpoint": str(event.endpoint)})
+        if found:
+            text = f"{run}, found alive, is taken over: it answers at {event.endpoint} after {load:.2f} s"
+        data = {"load": round(load, 3), "endpoint": str(event.endpoint), "found": found}
+        yield Told("ready", text, run.model, run.n, data)
         made_room = [d for d in self._departures.values() if d.heir == run.model and d.gone is not None]
         for departure in made_room:
             del self._departures[departure.run.model]
@@ -200,10 +216,11 @@ class Story:
 
     def _decided(self, command: Command, now: float) -> Iterator[News]:
         match command:
-            case Spawn(run, _, why, way):
+            case Spawn(run, _, why, way) | Adopt(run, _, why, way):
                 self._began[run] = (now, why)
                 data = _why(why) | {"needs": dict(way.cost), "devices": list(way.devices)}
-                yield Told("start", f"start {run}: {why}", run.model, run.n, data)
+                kind, verb = ("start", "start") if isinstance(command, Spawn) else ("adopt", "take over")
+                yield Told(kind, f"{verb} {run}: {why}", run.model, run.n, data)
             case Terminate(run, _, why):
                 self._stopped.add(run)
                 self._leaves(run, why, now)

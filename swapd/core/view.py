@@ -30,7 +30,9 @@ class EngineView:
     idle: float | None
     """Seconds without a lease, None while busy or not ready."""
     deadline: float | None = None
-    """When its state ends at the latest; of a resting one, when it may be tried again."""
+    """When its state ends at the latest; of a resting one, when it may be tried again, None: not by itself."""
+    found: bool = False
+    """Whether an earlier life of the daemon left it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,4 +198,7 @@ def _engine(engine: Engine, now: float) -> EngineView:
     idle = now - engine.idle_since if engine.state is State.READY and not engine.leases else None
     endpoint = engine.up.endpoint if engine.up else None
     phase = engine.phase
-    return EngineView(engine.run, phase.state, phase.since, endpoint, len(engine.leases), idle, phase.deadline)
+    found = engine.found is not None
+    return EngineView(
+        engine.run, phase.state, phase.since, endpoint, len(engine.leases), idle, phase.deadline, found
+    )

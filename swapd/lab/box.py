@@ -12,7 +12,7 @@ from itertools import count
 from math import inf
 from typing import Protocol, assert_never
 
-from swapd.core.commands import Command, Grant, Kill, Note, Refuse, Revoke, Spawn, Terminate
+from swapd.core.commands import Adopt, Command, Grant, Kill, Note, Refuse, Revoke, Spawn, Terminate
 from swapd.core.engine import Endpoint, RunId
 from swapd.core.events import Asked, CatalogChanged, EngineExited, EngineReady, Event, Left, Ticked, Ticket
 from swapd.core.refusal import Exit
@@ -159,7 +159,7 @@ class Box:
                 caller = self._callers.pop(ticket)
                 caller.request.failed = True
                 self._plan(self.now + AGAIN, caller.go_on)
-            case Note():
+            case Note() | Adopt():  # nothing lives before the lab begins
                 pass
             case _:
                 assert_never(command)

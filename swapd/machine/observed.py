@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from swapd.core.commands import Spawn
+from swapd.core.commands import Adopt, Spawn
 from swapd.core.engine import RunId
 from swapd.core.events import Ticket
 from swapd.core.need import RAM, is_memory
@@ -22,12 +22,17 @@ WRONG = 0.2
 class Start:
     """How a run began, at the monotonic second ``at``."""
 
-    order: Spawn
+    order: Spawn | Adopt
     at: float
     known: bool
     """Whether what is reckoned for it was weighed, and is no guess to be on the safe side."""
     first: bool
     """Whether the model had not been loaded before in this life of the daemon."""
+
+    @property
+    def adopted(self) -> bool:
+        """Whether it was loaded in an earlier life of the daemon: nobody saw how long that took, nor its peak."""
+        return isinstance(self.order, Adopt)
 
     @property
     def predicted(self) -> Cost:
@@ -50,7 +55,7 @@ class Observed:
     load: float | None = None
     """Seconds until it was ready."""
     key: str | None = None
-    """Its name in the ledger, once it was looked at after its load."""
+    """Its name in the ledger, once it was looked at after its load; empty for one that is not to be in there."""
     entered: bool = False
     """Whether all that it takes could be measured, and is in the ledger."""
     served: bool = False
@@ -89,6 +94,12 @@ class Runs:
         first = order.run.model not in self._models
         self._models.add(order.run.model)
         self.living[order.run] = Observed(Start(order, at, known, first))
+
+    def adopted(self, order: Adopt, known: bool, at: float, wanted: bool) -> None:
+        """A run of an earlier life goes on. ``wanted``: the config's own; of any other nothing is learned."""
+        self._models.add(order.run.model)
+        start = Start(order, at, known, first=False)
+        self.living[order.run] = Observed(start, key=None if wanted else "", served=True)
 
     def ready(self, run: RunId, at: float) -> None:
         """It answers."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from swapd import tasks
-from swapd.machine import threads
+from swapd import tasks, threads
 from swapd.machine.ledger import Ledger
 
 log = logging.getLogger("swapd")

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from swapd.core.commands import Command, Grant, Spawn, at_once
+from swapd.core.commands import Adopt, Command, Grant, Spawn, at_once
 from swapd.core.engine import RunId
 from swapd.core.events import (
     Asked,
@@ -95,6 +95,10 @@ class Scales:
         if self._watch.pulse.hear(event, commands):
             self._watch.soon()
 
+    async def save(self) -> None:
+        """Write down what was learned by now."""
+        await self._saver.aclose()
+
     async def aclose(self) -> None:
         """The engines are gone: save what was learned."""
         await self._weigher.aclose()
@@ -108,6 +112,10 @@ class Scales:
             case Spawn(run, launch) if not launch.url:  # what runs elsewhere takes nothing here
                 need = self._weigher.need(run.model, launch)
                 self._runs.spawned(command, known=need is not None and bool(need.ways), at=_now())
+                self._watch.now()
+            case Adopt(run, launch):
+                need, wanted = self._weigher.need(run.model, launch), self._weigher.knows(run.model, launch)
+                self._runs.adopted(command, need is not None and bool(need.ways), _now(), wanted)
                 self._watch.now()
 
     def _gone(self, run: RunId, now: float) -> None:
@@ -123,7 +131,7 @@ class Scales:
         for run, seen in list(self._runs.living.items()):
             if (loaded := look.loaded.get(run)) is not None:
                 self._measured(run, seen, loaded, look.reading)
-            elif seen.load is None:
+            elif seen.load is None and not seen.start.adopted:
                 anonymous = {RAM: look.anonymous[run]} if run in look.anonymous else {}
                 seen.took({n: a for n, a in taken.get(run, {}).items() if n != RAM} | anonymous)
             elif seen.served and seen.entered and seen.takes(taken.get(run, {})):
@@ -137,8 +145,12 @@ class Scales:
         reported = self._listen(run, seen)
         unmeasured = seen.start.may_use(reading.gauges.keys() - {RAM}) - taken.keys()
         if not unmeasured and taken:
-            seen.took(taken)
             seen.entered = True
+            if seen.start.adopted:
+                seen.takes(taken)
+                self._record(run, seen)
+                return
+            seen.took(taken)
             warm = not seen.start.first if loaded.warm is None else loaded.warm
             _tell(run, seen.peak, seen.start.predicted)
             self._record(run, seen, Load(seen.load or 0.0, warm))

@@ -9,11 +9,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from swapd import tasks
+from swapd import tasks, threads
 from swapd.core.engine import RunId
 from swapd.core.need import Reading
 from swapd.core.spec import Launch
-from swapd.machine import threads
 from swapd.machine.asked import files_of
 from swapd.machine.gguf import BadGguf, size_of
 from swapd.machine.observed import Runs

@@ -7,11 +7,10 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from swapd import tasks
+from swapd import tasks, threads
 from swapd.core.events import Event, Weighed
 from swapd.core.need import RAM, Need, Source, is_memory
 from swapd.core.spec import Catalog, Cost, Launch, Spec
-from swapd.machine import threads
 from swapd.machine.needs import Devices, with_operator
 from swapd.machine.weighing import BINARY, Weighing
 
@@ -89,6 +88,11 @@ class Weigher:
         """What was told last of the model, launched so."""
         found = self._needs.get(model)
         return found[1] if found is not None and found[0].launch == launch else None
+
+    def knows(self, model: str, launch: Launch) -> bool:
+        """Whether the catalog has the model, launched so."""
+        spec = self._catalog.models.get(model)
+        return spec is not None and spec.launch == launch
 
     def renew(self, key: str, model: str, launch: Launch) -> None:
         """More was learned of the launch with this key: tell it, if it is news."""

@@ -13,11 +13,12 @@ from swapd.core import commands as order
 from swapd.core import events as fact
 from swapd.core.commands import Cause
 from swapd.core.engine import RunId
-from swapd.core.moves import LAST_DRAIN
+from swapd.core.moves import ADOPTING, LAST_DRAIN
 from swapd.core.need import Way, is_memory
 from swapd.core.scheduler import Scheduler
 from swapd.core.spec import Cost
-from tests.core.naive import TIE, Life, NaiveBook, Place, add, lacks_of
+from tests.core.naive import TIE, NaiveBook, add, lacks_of
+from tests.core.naive_life import Life, Place
 from tests.core.orders import evicted_for, turned_away
 
 
@@ -56,6 +57,7 @@ class Laws(NaiveBook):
             self._victims(command, orders[n:], scheduler)
             self._follow(command, late)
         self._nobody_is_blocked_by(late)
+        self._what_was_found_goes_on_or_goes()
         over = self.over()
         assert all(over[name] <= before.get(name, 0) for name in over), f"over the budget by {over}"
         self._same_queue(scheduler)
@@ -68,6 +70,8 @@ class Laws(NaiveBook):
         match command:
             case order.Spawn():
                 self._spawn(command)
+            case order.Adopt():
+                self._adopt(command)
             case order.Grant():
                 self._grant(command, late)
             case order.Refuse(ticket, _):
@@ -118,6 +122,25 @@ class Laws(NaiveBook):
         sure, perhaps = self.quantum_of(name)
         self.lives[name] = Life(spawn.run, self.catalog.models[name], self.now, spawn.way, sure, perhaps)
 
+    def _adopt(self, adopt: order.Adopt) -> None:
+        life = self.living(adopt.run)
+        assert life.found is not None and not life.adopted, (
+            f"{adopt.run} is taken over, but was not found, or twice"
+        )
+        assert (adopt.launch, adopt.way) == (life.found.launch, life.found.way)
+        life.adopted = True
+
+    def _what_was_found_goes_on_or_goes(self) -> None:
+        """It is taken over at once; it answers within its bound, or is stopped; at once if it is not wanted so."""
+        for name, life in self.lives.items():
+            if life.found is None or life.terminated is not None:
+                continue
+            assert life.adopted, f"{life.run} was found, and nobody cares"
+            bound = ADOPTING if life.found.ready else life.spec.terms.bounds.start
+            assert life.endpoint or self.now < life.spawned + bound, f"{life.run} does not answer, and stays"
+            wanted = self.catalog.models.get(name)
+            assert life.drained or (wanted and wanted.launch == life.found.launch), f"nobody wants {life.run} so"
+
     def _taken_from(self, cost: Cost, by: Cost) -> dict[str, int]:
         """What will be missing once all that may go are gone, because somebody takes it now."""
         room = self.soon()
@@ -139,7 +162,8 @@ class Laws(NaiveBook):
             assert spawn.way in ways or alone, f"{spawn.run} is placed where it was not weighed"
             return
         memory = [name for name in self.catalog.budget if is_memory(name)]
-        beside = [life.run for name, life in self.lives.items() if not self.pinned(name)]
+        keeps = {name for name, spec in self.catalog.models.items() if spec.terms.stay.pinned}  # even at rest
+        beside = [life.run for name, life in self.lives.items() if name not in keeps]
         shared = [run for run in beside if any(self.living(run).way.cost.get(name) for name in memory)]
         assert not shared, f"{spawn.run} is unknown, but loads beside {shared}"
 

@@ -6,58 +6,14 @@ from dataclasses import dataclass, field, replace
 
 from swapd.core import events as fact
 from swapd.core.book import Wish
-from swapd.core.engine import Endpoint, RunId
+from swapd.core.engine import RunId
 from swapd.core.need import Way
-from swapd.core.spec import Catalog, Cost, Spec, Stay
+from swapd.core.spec import Bounds, Catalog, Cost, Spec, Stay, Terms
+from tests.core.naive_life import Life, Place
 from tests.core.naive_memory import NaiveMemory, NaiveShares
 
 TIE = 1e-6
 """Engine-seconds that may be added up in another order are equal if they differ by less."""
-
-
-@dataclass
-class Life:
-    """One run from its Spawn to its exit."""
-
-    run: RunId
-    spec: Spec
-    spawned: float
-    way: Way
-    quantum: set[int]
-    """Who surely belongs to it, and (with those who tie with them) who may."""
-    perhaps: set[int]
-    served: dict[int, float] = field(default_factory=dict)
-    """Ticket -> when it was granted."""
-    killed: float | None = None
-    endpoint: Endpoint | None = None
-    ready: float = 0.0
-    drained: float | None = None
-    terminated: float | None = None
-    idle: float = 0.0
-    """Since when nobody holds it, if nobody does."""
-    excused: bool = False
-    """Sick, or the second Closing: may be ended whatever its leases."""
-
-    @property
-    def leaving(self) -> bool:
-        return self.drained is not None or self.terminated is not None
-
-    @property
-    def serving(self) -> bool:
-        return self.endpoint is not None and not self.leaving
-
-
-@dataclass
-class Place:
-    """A waiting ticket."""
-
-    ticket: int
-    model: str
-    client: str
-    since: float
-    clock: float
-    """Since when it counts: a caller that gave up within ten seconds before goes on from there; else it counts
-    as if it had come a little sooner, if the model is known to load for long."""
 
 
 @dataclass
@@ -74,6 +30,8 @@ class NaiveBook:
     """(client, model) -> by how much the clocks of this lane are early."""
     loads: dict[str, float] = field(default_factory=dict)
     """Model -> how long its last load took, as far as one was seen."""
+    loaded: set[str] = field(default_factory=set)
+    """The models that were seen to load in this life of the daemon."""
     runs: dict[str, int] = field(default_factory=dict)
     memory: NaiveMemory = field(default_factory=NaiveMemory)
     shares: NaiveShares = field(default_factory=NaiveShares)
@@ -100,7 +58,9 @@ class NaiveBook:
             case fact.EngineReady(run, endpoint):
                 if (life := self.life(run)) and life.endpoint is None and not life.leaving:
                     life.endpoint, life.ready, life.idle = endpoint, self.now, self.now
-                    self.loads[run.model] = max(life.ready - life.spawned, 0.001)
+                    if life.found is None:
+                        self.loads[run.model] = max(life.ready - life.spawned, 0.001)
+                        self.loaded.add(run.model)
                     self._owes_again(life)
                     clients = [place.client for place in self.waits_for(run.model)]
                     self.shares.loaded(clients, life.ready - life.spawned)
@@ -112,12 +72,14 @@ class NaiveBook:
                     self.memory.exited(run, life.way.cost, self.now)
                     self.shares.exited(run, self.now)
                     del self.lives[run.model]
-            case fact.CatalogChanged(catalog):
+            case fact.CatalogChanged(catalog, found):
                 self._edit(catalog)
+                for one in found:
+                    self._finds(one)
             case fact.Weighed(name, launch, need):
                 if (spec := self.catalog.models.get(name)) and spec.launch == launch:
                     self.memory.needs[name] = launch, need
-                    if need.load is not None and not self.runs.get(name):
+                    if need.load is not None and name not in self.loaded:
                         self.loads[name] = max(need.load, 0.001)
                     self._reckon()
             case fact.MachineRead(reading):
@@ -135,6 +97,18 @@ class NaiveBook:
                 self.closings += 1
                 for life in self.lives.values():
                     life.excused |= self.closings > 1
+
+    def _finds(self, found: fact.Found) -> None:
+        name = found.run.model
+        assert name not in self.lives, f"{found.run} found beside {self.lives[name].run}: the poster's fault"
+        self.runs[name] = max(self.runs.get(name, 0), found.run.n)
+        spec = self.catalog.models.get(name)
+        fits = spec is not None and spec.launch == found.launch
+        if spec is None or not fits:
+            spec = Spec(name, found.launch, Terms(bounds=Bounds(stop=found.grace), stop=found.stop))
+        life = self.lives[name] = Life(found.run, spec, self.now, found.way, set(), set(), found=found)
+        if fits:
+            self._reckon_one(life)
 
     def _arrives(self, place: Place) -> None:
         lane = place.client, place.model
@@ -183,9 +157,12 @@ class NaiveBook:
         """What lives is reckoned with as is known today, if it runs where it would be placed today."""
         for life in self.lives.values():
             if not life.leaving and life.run.model in self.catalog.models:
-                found = self.memory.ways(self.catalog, life.spec) or []
-                same = [way for way in found if set(way.devices) == set(life.way.devices)]
-                life.way = same[0] if same else life.way
+                self._reckon_one(life)
+
+    def _reckon_one(self, life: Life) -> None:
+        found = self.memory.ways(self.catalog, life.spec) or []
+        same = [way for way in found if set(way.devices) == set(life.way.devices)]
+        life.way = same[0] if same else life.way
 
     def life(self, run: RunId) -> Life | None:
         life = self.lives.get(run.model)

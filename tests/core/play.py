@@ -19,7 +19,7 @@ from swapd.core.engine import Endpoint, RunId
 from swapd.core.need import Gauge, Need, Reading, Source, Way
 from swapd.core.refusal import Exit, Refusal
 from swapd.core.scheduler import Scheduler
-from swapd.core.spec import Alias, Bounds, Catalog, Launch, Rules, Spec, Stay, Terms
+from swapd.core.spec import Alias, Bounds, Catalog, Cost, Launch, Rules, Spec, Stay, Terms
 from swapd.core.verdict import Verdict
 from tests.core.laws import Laws
 
@@ -56,11 +56,22 @@ def endpoint(run: RunId) -> Endpoint:
     return Endpoint("127.0.0.1", 10_000 + 100 * (sum(run.model.encode()) % 500) + run.n)
 
 
+def left(
+    run: str, *, argv: str = "", cost: Cost | None = None, ready: bool = True, grace: float = 3.0, stop: str = ""
+) -> fact.Found:
+    """An engine that an earlier life of the daemon left, launched as ``model`` would be, or by another word."""
+    name = run_id(run).model
+    way = Way({"engines": 1} if cost is None else cost)
+    return fact.Found(run_id(run), Launch((argv or name,)), way, tuple(stop.split()), grace, ready)
+
+
 def line(command: order.Command) -> str:
     """One order in words."""
     match command:
         case order.Spawn(run, _, why):
             return f"spawn {run}: {why}"
+        case order.Adopt(run, _, why):
+            return f"adopt {run}: {why}"
         case order.Terminate(run, _, why):
             return f"terminate {run}: {why}"
         case order.Kill(run):
@@ -81,7 +92,12 @@ class Play:
     made: ClassVar[list[Play]] = []
 
     def __init__(
-        self, *models: Spec | str, budget: dict[str, int] | int = 1, jitter: float = 0.0, **rest: Any
+        self,
+        *models: Spec | str,
+        budget: dict[str, int] | int = 1,
+        jitter: float = 0.0,
+        found: tuple[fact.Found, ...] = (),
+        **rest: Any,
     ) -> None:
         self.scheduler = Scheduler(lambda: jitter)
         self.laws = Laws()
@@ -91,7 +107,7 @@ class Play:
         self._orders: list[str] = []
         self._setting = 1000
         self.catalog = catalog(*models, budget={"engines": budget} if isinstance(budget, int) else budget, **rest)
-        self.hears(fact.CatalogChanged(self.catalog))
+        self.hears(fact.CatalogChanged(self.catalog, found))
         Play.made.append(self)
 
     # -- time ------------------------------------------------------------------------------------------

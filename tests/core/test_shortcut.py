@@ -17,8 +17,8 @@ from swapd.core.events import Event, Ticket
 from swapd.core.need import Gauge, Need, Reading, Source, Way
 from swapd.core.refusal import Exit
 from swapd.core.scheduler import Scheduler
-from swapd.core.spec import Catalog, Spec
-from tests.core.play import catalog, endpoint, model
+from swapd.core.spec import Catalog, Restart, Spec
+from tests.core.play import catalog, endpoint, left, model
 from tests.core.test_quiet import Twins
 from tests.core.test_walks import SEED, WALKS
 
@@ -38,6 +38,7 @@ def some_model(rng: Random, name: str) -> Spec:
         ttl=rng.choice([None, 0.0, 3.0, 40.0]),
         pinned=rng.random() < 0.15,
         preload=rng.random() < 0.2,
+        restart=rng.choice([Restart.AUTO, *Restart]),
         start=rng.choice([5.0, 60.0]),
         grace=2.0,
         drain=rng.choice([None, 1.0, 20.0]),
@@ -80,7 +81,9 @@ class Day:
             self.edited: 6 * trouble,
             fact.Ticked: 8,
         }
-        self.hears(fact.CatalogChanged(self.catalog))
+        names = [name for name in (*NAMES, "past") if self.rng.random() < 0.2]
+        found = [left(f"{n}#{self.rng.randint(1, 2)}", ready=self.rng.random() < 0.5) for n in names]
+        self.hears(fact.CatalogChanged(self.catalog, tuple(found)))
 
     def hears(self, event: Event) -> None:
         self.twins.handle(event, self.now)

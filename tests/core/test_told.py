@@ -184,6 +184,18 @@ def test_all_that_can_be_ordered_or_noted_has_its_line() -> None:
     assert told[1].data == {"cause": "preload", "for": None, "detail": "", "needs": way.cost, "devices": ["CUDA0"]}
 
 
+def test_an_engine_found_alive_is_told_as_taken_over_and_as_no_load() -> None:
+    run, way = RunId("a", 7), Way({"engines": 1})
+    story = Story()
+    told = list(story.hear(fact.Ticked(), [order.Adopt(run, Launch(("a",)), Why(Cause.FOUND), way)], 0))
+    told += story.hear(fact.EngineReady(run, HERE), [], 0.04)
+    assert [(t.type, t.level, t.text) for t in told] == [
+        ("adopt", "info", "take over a#7: found alive"),
+        ("ready", "info", "a#7, found alive, is taken over: it answers at http://127.0.0.1:9300 after 0.04 s"),
+    ]
+    assert [t.data.get("found") for t in told] == [None, True]
+
+
 def test_nothing_of_those_who_left_is_kept() -> None:
     teller = swapped().hears(*(fact.Left(fact.Ticket(n)) for n in (2, 3, 4)))
     assert not teller.story._waiting

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from swapd.core.need import Way
 from swapd.core.placement import sharers
+from swapd.core.spec import Standing
 from swapd.core.verdict import Stand, Verdict
 from tests.core.play import Play, model
 
@@ -50,3 +53,11 @@ def test_the_cores_are_shared_among_those_on_the_cpu_that_fit_together() -> None
     assert sharers(book, Way({"ram": 4}), cpu[0]) == 2
     assert sharers(book, Way({"CUDA0": 5}), gpu) == 1
     assert sharers(book, Way({"ram": 1}), book.catalog.models["fixed"]) == 1
+
+
+def test_those_that_run_on_other_cpus_take_none_of_its_cores() -> None:
+    at = {"a": (0, 1), "b": (2, 3), "c": (1, 2), "d": ()}
+    models = {name: model(name, argv="${threads}", cost={"ram": 1}) for name in at}
+    cpu = [replace(m, launch=replace(m.launch, standing=Standing(cpus=at[n]))) for n, m in models.items()]
+    book = Play(*cpu, budget={"ram": 9}).scheduler.book
+    assert [sharers(book, Way({"ram": 1}), spec) for spec in cpu] == [3, 3, 4, 4]

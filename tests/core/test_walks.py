@@ -16,7 +16,7 @@ import pytest
 from swapd.core.events import Closing
 from swapd.core.moves import KILL_AGAIN
 from swapd.core.need import Need, Source, Way
-from swapd.core.spec import Catalog, Launch
+from swapd.core.spec import Catalog, Launch, Restart
 from tests.core.box import Box
 from tests.core.play import catalog, model
 from tests.core.world import LOAD, SERVICE, Temper, World
@@ -30,7 +30,7 @@ TERMS: dict[str, Any] = {"start": 30.0, "grace": 3.0, "drain": 5.0}
 
 
 def one_slot() -> Catalog:
-    models = [model(n, ttl=40.0, **TERMS) for n in "abc"]
+    models = [model(n, ttl=40.0, restart=Restart.ALWAYS if n == "c" else Restart.AUTO, **TERMS) for n in "abc"]
     return catalog(*models, budget={"engines": 1}, patience=PATIENCE, wait=None)
 
 
@@ -55,7 +55,7 @@ def vectors() -> Catalog:
         model("huge", cost={"engines": 2, "big": 1}, concurrency=2, ttl=15.0, **TERMS),
         model("small", cost={"engines": 1}, concurrency=2, **TERMS),
         model("pin", cost={"engines": 1}, pinned=True, **TERMS),
-        model("far", cost={}, ttl=30.0, **TERMS),
+        model("far", cost={}, ttl=30.0, restart=Restart.NEVER, **TERMS),
     ]
     return catalog(*models, budget={"engines": 3, "big": 1}, patience=PATIENCE, wait=None)
 
@@ -93,6 +93,7 @@ TEMPERS = {
     "hurried": Temper(pace=0.7, gives_up=0.4),
     "harsh": Temper(fails=0.2, crashes=0.2, deaf=0.3, gives_up=0.2, rumours=0.5),
     "meddled": Temper(fails=0.05, crashes=0.1, deaf=0.1, gives_up=0.1, rumours=0.3, meddles=0.1),
+    "reborn": Temper(fails=0.1, crashes=0.1, deaf=0.2, gives_up=0.1, rumours=0.2, meddles=0.05, survives=0.7),
 }
 
 

@@ -21,6 +21,7 @@ from swapd.core.spec import Catalog, Launch, Spec
 from tests.core.box import LEARNED, Box
 from tests.core.laws import Laws
 from tests.core.play import endpoint, line, model
+from tests.core.survivors import survivors
 
 SERVICE = 8.0
 """Longest a caller works on a lease, seconds."""
@@ -45,6 +46,8 @@ class Temper:
     """News told twice, late, or of runs long gone."""
     meddles: float = 0.0
     """Edits, loads and unloads by the operator."""
+    survives: float = 0.0
+    """An engine that an earlier life of the daemon left: as the config wants it, or otherwise, or of no model."""
     pace: float = 3.0
     """Mean seconds between two callers."""
 
@@ -73,7 +76,8 @@ class World:
         self._coming: list[tuple[float, int, Any]] = []
         self._count = 0
         self._gone: list[RunId] = []
-        self.hears(fact.CatalogChanged(self.catalog))
+        found = tuple(survivors(self.rng, self.catalog, self.box, self.temper.survives))
+        self.hears(fact.CatalogChanged(self.catalog, found))
         self._later(self.rng.expovariate(1 / self.temper.pace), self._somebody_asks)
         if self.temper.meddles:
             self._later(5, self._operator)
@@ -130,10 +134,13 @@ class World:
         if isinstance(event, fact.EngineExited):
             self._gone.append(event.run)
 
-    def _does(self, command: order.Command) -> None:
+    def _does(self, command: order.Command) -> None:  # noqa: C901  (one case an order)
         match command:
             case order.Spawn(run):
-                self._starts(run)
+                self._starts(run, self.rng.random() * LOAD)
+            case order.Adopt(run):
+                life = self.laws.living(run)
+                self._starts(run, 0.05 if life.found and life.found.ready else self.rng.random() * LOAD)
             case order.Terminate(run):
                 if not self._perhaps(self.temper.deaf):
                     self._later(self.rng.random() * 2, fact.EngineExited(run, Exit(code=0)))
@@ -169,6 +176,7 @@ class World:
             for spec in event.catalog.models.values():
                 if not spec.remote:
                     self._later(self.rng.random() * 3, fact.Weighed(spec.name, spec.launch, box.needs[spec.name]))
+            box.held |= {one.run: dict(one.way.cost) for one in event.found}
         elif isinstance(event, fact.EngineReady):
             up = self.laws.catalog.models.get(event.run.model)
             if up is not None and not up.remote and not box.needs[up.name].ways:
@@ -192,8 +200,7 @@ class World:
 
     # -- engines ---------------------------------------------------------------------------------------
 
-    def _starts(self, run: RunId) -> None:
-        load = self.rng.random() * LOAD
+    def _starts(self, run: RunId, load: float) -> None:
         if self._perhaps(self.temper.fails):
             end = [fact.EngineExited(run, Exit(code=1)), fact.EngineSick(run, "no such file"), None]
             if (news := self.rng.choice(end)) is not None:
@@ -283,7 +290,8 @@ class World:
 def _told(event: fact.Event) -> str:
     if isinstance(event, fact.CatalogChanged):
         models = {n: (s.launch.argv, dict(s.terms.cost)) for n, s in event.catalog.models.items()}
-        return f"CatalogChanged({models}, {event.catalog.budget})"
+        found = [(str(one.run), one.launch.argv, dict(one.way.cost), one.ready) for one in event.found]
+        return f"CatalogChanged({models}, {event.catalog.budget}, {found})"
     return str(event)
 
 

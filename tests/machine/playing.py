@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
-from swapd.core.commands import Cause, Grant, Spawn, Why
+from swapd.core.commands import Adopt, Cause, Grant, Spawn, Why
 from swapd.core.engine import Endpoint, RunId
 from swapd.core.events import (
     Asked,
@@ -112,6 +112,14 @@ class Play:
         """Start it, let it be seen loading, and let it be ready."""
         self.machine.taken[run] = taken
         self.spawn(way, run)
+        await self.reads_again()
+        self.scales.hear(EngineReady(run, Endpoint("127.0.0.1", 1)), [])
+
+    async def found(self, way, launch=None, run=ONE, **taken):
+        """An earlier life of the daemon left it: let it be taken over, seen, and answer."""
+        self.machine.taken[run] = taken
+        launch = self.catalog.models[run.model].launch if launch is None else launch
+        self.scales.hear(CatalogChanged(self.catalog), [Adopt(run, launch, Why(Cause.FOUND), way)])
         await self.reads_again()
         self.scales.hear(EngineReady(run, Endpoint("127.0.0.1", 1)), [])
 

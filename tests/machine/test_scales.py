@@ -18,6 +18,7 @@ from swapd.core.events import (
 )
 from swapd.core.need import RAM, Gauge, Source, Way
 from swapd.core.spec import Launch
+from swapd.machine.ledger import Loads
 from tests.ledgers import again
 from tests.machine.playing import GIB, MIB, ONE, Machine, Play
 from tests.processes import until
@@ -266,3 +267,26 @@ async def test_a_reading_under_way_ends_before_the_meters_are_closed(play):
     await closing
     assert play.machine.readings == 1
     assert play.machine.closed
+
+
+async def test_of_a_run_that_was_found_alive_is_learned_what_it_takes_and_not_how_it_loaded(play):
+    play.begin(play.spec())
+    await play.found(Way({RAM: GIB}), ram=300 * MIB)
+    entry = (await until(play.entries))[0]
+    assert (entry.loads, entry.peak, entry.steady, entry.predicted) == (Loads(), {}, {RAM: 300 * MIB}, {})
+    assert [e.reading.taken for e in play.events if isinstance(e, MachineRead)][-1] == {ONE: {RAM: 300 * MIB}}
+    play.machine.taken[ONE] = {RAM: 400 * MIB}
+    play.scales._watch.now()
+    await until(lambda: play.entries()[0].steady == {RAM: 400 * MIB})
+    assert (await play.weighed(source=Source.LEARNED)).need.load is None
+
+
+async def test_of_one_that_the_config_does_not_want_nothing_is_learned_but_it_is_watched(play, caplog):
+    play.begin(play.spec())
+    await play.weighed()
+    await play.found(Way({RAM: GIB}), Launch(()), ram=300 * MIB)
+    await play.reads_again()
+    play.scales._watch.now()
+    await play.reads_again()
+    assert [e.reading.taken for e in play.events if isinstance(e, MachineRead)][-1] == {ONE: {RAM: 300 * MIB}}
+    assert (play.entries(), caplog.messages) == ([], [])

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from swapd.machine import threads
+from swapd import threads
 from tests.processes import until
 
 
@@ -37,7 +37,7 @@ async def test_a_cancelled_waiter_leaves_the_call_to_its_end():
 
 HANGING = """
 import asyncio, threading
-from swapd.machine import threads
+from swapd import threads
 async def main():
     try:
         async with asyncio.timeout(0.05):
