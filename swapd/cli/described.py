@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import Any
 
@@ -21,8 +22,13 @@ def describe(catalog: Catalog, state_dir: str, port: str) -> list[dict[str, Any]
     for alias in catalog.aliases.values():
         aliases[alias.model].append(alias.name)
     binary = find_binary(os.environ) or "llama-server"
-    values = {"binary": binary, "host": "127.0.0.1", "port": port, "threads": str(threads())}
-    return [_model(spec, aliases[name], values, verdicts[name]) for name, spec in catalog.models.items()]
+    values = {"binary": binary, "host": "127.0.0.1", "port": port}
+    cores = functools.cache(threads)
+    found = []
+    for name, spec in catalog.models.items():
+        known = values | {"threads": str(cores(spec.launch.standing.cpus))}
+        found.append(_model(spec, aliases[name], known, verdicts[name]))
+    return found
 
 
 def _model(spec: Spec, aliases: list[str], values: dict[str, str], verdict: Verdict) -> dict[str, Any]:

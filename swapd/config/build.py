@@ -29,10 +29,12 @@ from swapd.core.spec import (
     Cost,
     Launch,
     Listing,
+    Restart,
     Retry,
     Rules,
     Service,
     Spec,
+    Standing,
     Stay,
     Terms,
 )
@@ -106,7 +108,13 @@ def launch(draft: Draft) -> Launch:
         loading=kind.loading,
         url=keys.url or "",
         key="" if keys.api_key is None else kind.key + keys.api_key,
+        standing=_standing(keys),
     )
+
+
+def _standing(keys: schema.Process) -> Standing:
+    cpus = {cpu for named in keys.cpus for cpu in named}
+    return Standing(keys.nice, tuple(sorted(cpus)), keys.oom_score_adj, keys.umask)
 
 
 def _terms(draft: Draft, argv: Sequence[str], cost: Cost) -> Terms:
@@ -121,6 +129,7 @@ def _terms(draft: Draft, argv: Sequence[str], cost: Cost) -> Terms:
         bounds=_bounds(draft),
         stop=keys.stop,
         service=_service(draft, argv),
+        restart=Restart(keys.restart),
     )
 
 

@@ -9,7 +9,7 @@ from swapd.config.pace import paced
 from swapd.core.settings import Settings
 from swapd.core.spec import Alias, Catalog, Cost
 
-_FIXED = ("listen", "state_dir", "trace")  # bound, or opened, once at start
+_FIXED = ("listen", "state_dir", "trace", "adoption")  # bound, opened or told once at start
 _OF_CATALOG = frozenset({"budget", "scheduling", "default_model", "pools"})
 
 

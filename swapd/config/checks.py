@@ -8,11 +8,12 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from swapd.config import llamacpp
+from swapd.config import llamacpp, standing
 from swapd.config.drafts import Draft
 from swapd.config.pace import paced
 from swapd.config.problems import Place, Problems
 from swapd.config.sources import items
+from swapd.core.spec import TOOLS
 
 FindBinary = Callable[[], str | None]
 
@@ -22,9 +23,12 @@ def check_machine(
 ) -> None:
     """Look for each model's files and program; ``search_path`` is PATH, ``find_binary`` finds ``auto``."""
     which = functools.cache(lambda program: shutil.which(program, path=search_path))
+    online = functools.cache(standing.online)
     automatic: list[Draft] = []
     for draft in paced(models):
         _check_files(draft, warnings)
+        _check_tools(draft, which, warnings)
+        _check_cpus(draft, online, warnings)
         program = _program(draft)
         if program == llamacpp.BINARY:
             automatic.append(draft)
@@ -68,6 +72,22 @@ def _check_files(draft: Draft, warnings: Problems) -> None:
     if draft.keys.cwd is not None and not os.path.isdir(draft.keys.cwd):  # noqa: PTH112  (see _unusable)
         message = f"there is no folder '{draft.keys.cwd}': create it or mend the path; {_UNTIL}"
         warnings.add(draft.place("cwd"), draft.path("cwd"), message)
+
+
+def _check_tools(draft: Draft, which: Callable[[str], str | None], warnings: Problems) -> None:
+    for key, tool in TOOLS.items():
+        if getattr(draft.keys, key) not in (None, ()) and which(tool) is None:
+            message = f"there is no program '{tool}', which sets it: install util-linux, or remove it; {_UNTIL}"
+            warnings.add(draft.place(key), draft.path(key), message)
+
+
+def _check_cpus(draft: Draft, online: Callable[[], Sequence[int]], warnings: Problems) -> None:
+    """Linux leaves out what is not there, and refuses where nothing else is named (sched_setaffinity(2))."""
+    places: Iterable[Place] = (item.place for item in items(draft.tree.get("cpus")))
+    for named, place in zip(draft.keys.cpus, places, strict=False):
+        if missing := set(named).difference(there := online()):
+            message = f"this machine has no CPU {min(missing)}, its last is {there[-1]}: mend it, or remove it"
+            warnings.add(place, draft.path("cpus"), message)
 
 
 def _files(draft: Draft) -> Iterator[tuple[str, str, Place]]:

@@ -35,6 +35,7 @@ def settings(
         log=LogSettings(config.log.level, config.log.format, config.log.access),
         state_dir=config.state_dir or _usual_state_dir(environ, home),
         trace=config.trace,
+        adoption=config.adoption or None,
     )
 
 

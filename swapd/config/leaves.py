@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
-from swapd.config import manners, memory, units
+from swapd.config import manners, memory, standing, units
 from swapd.config.expand import LATER
-from swapd.config.shapes import FilePath, Later, Leaf, Many, Table
+from swapd.config.shapes import FilePath, Leaf, Many, Table
 from swapd.core.kinds import ABILITIES, KINDS
 from swapd.core.need import NAME
 from swapd.core.settings import Window
+from swapd.core.spec import Restart
 from swapd.core.urls import endpoint_of
 
 ADDRESS = frozenset({"host", "port", "socket"})
@@ -82,6 +83,10 @@ def _number(least: int | None) -> Leaf:
     return Leaf(units.whole(least), {"type": "integer"} | ({} if least is None else {"minimum": least}))
 
 
+def _between(least: int, most: int) -> Leaf:
+    return Leaf(units.whole(least, most), {"type": "integer", "minimum": least, "maximum": most})
+
+
 def _one_of(*options: str) -> Leaf:
     return Leaf(units.choice(*options), {"enum": list(options)})
 
@@ -90,6 +95,7 @@ def _memory(example: str) -> Leaf:
     return Leaf(units.memory(example), _SIZE | {"examples": [example]})
 
 
+_CPUS = {"type": ["string", "integer"], "minimum": 0, "pattern": "^ *[0-9]+(-[0-9]+)?( *, *[0-9]+(-[0-9]+)?)* *$"}
 _RATE = {"type": "string", "pattern": "^[0-9]+([.][0-9]+)? ?[kM]? ?/ ?(s|sec|min|h|hour|day)$"}
 _SIZE = {"type": "string", "pattern": "^[0-9]+([.][0-9]+)? ?([KMGT]i?)?B$"}
 _NEED = Leaf(units.memory("22GiB", zero=True), {"anyOf": [_SIZE | {"examples": ["22GiB"]}, {"const": 0}]})
@@ -139,4 +145,9 @@ LogLevel = Annotated[str, _one_of("debug", "info", "warning", "error")]
 LogFormat = Annotated[str, _one_of("auto", "text", "json")]
 Listens = Annotated[str, _one_of("tcp", "unix")]
 Choose = Annotated[str, _one_of("warm", "first", "spread")]
-NotYet = Annotated[Any, Later()]
+Restarts = Annotated[str, _one_of(*(restart.value for restart in Restart))]
+Nice = Annotated[int, _between(-20, 19)]
+OomScore = Annotated[int, _between(-1000, 1000)]
+Cpus = Annotated[tuple[tuple[int, ...], ...], Many(Leaf(standing.cpus, _CPUS | {"examples": ["0-3,8"]}))]
+"""What was named together stands together: ``[0-3, 8]`` reads as two tuples."""
+Umask = Annotated[int, Leaf(standing.umask, {"type": ["string", "integer"], "pattern": "^0?[0-7]{3}$"})]

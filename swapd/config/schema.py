@@ -1,4 +1,4 @@
-"""Every key of the file: the complete schema, whether its effect is built (typed) or not yet (``NotYet``).
+"""Every key of the file: the complete schema, whether its effect is built (typed) or not yet (``Later``).
 
 The Structs are the raw shape: values read and converted, nothing decided. ``walk`` fills them, ``build``
 turns them into a Catalog and Settings, ``json_schema`` tells editors about them.
@@ -99,10 +99,11 @@ class Process(LlamaCpp, frozen=True):
     start_timeout: kinds.Duration | None = None
     stop_grace: kinds.Duration | None = None
     drain: kinds.Never | None = 30.0
-    restart: kinds.NotYet = None
-    nice: kinds.NotYet = None
-    cpus: kinds.NotYet = None
-    oom_score_adj: kinds.NotYet = None
+    restart: kinds.Restarts = "auto"
+    nice: kinds.Nice | None = None
+    cpus: kinds.Cpus = ()
+    oom_score_adj: kinds.OomScore | None = None
+    umask: kinds.Umask | None = None
 
 
 class Sharing(Process, frozen=True):
@@ -237,6 +238,7 @@ class Config(Keys, frozen=True):
     trusted_proxies: kinds.Proxies = ()
     tls: Annotated[Any, Later("remove it, and put a TLS proxy in front")] = None
     keepalive_comments: kinds.Bound | None = 10.0
+    adoption: kinds.Never | None = 60.0
     trace: kinds.Path | None = None
     pools: dict[str, Pool] = {}
     budget: kinds.Budget = {}
@@ -248,5 +250,7 @@ class Config(Keys, frozen=True):
 
 DESCRIBED = frozenset(LlamaCpp.__struct_fields__)
 """The keys that become flags of a ``llama-server``."""
-OF_PROCESS = DESCRIBED | {"env", "cwd", "stop", "stop_grace", "needs", "ttl"}
+STANDING = frozenset({"nice", "cpus", "oom_score_adj", "umask"})
+"""The keys that say how the kernel is to treat the process."""
+OF_PROCESS = DESCRIBED | STANDING | {"env", "cwd", "stop", "stop_grace", "restart", "needs", "ttl"}
 """The keys that mean nothing where somebody else runs the engine."""

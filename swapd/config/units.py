@@ -112,14 +112,16 @@ def counter(value: str) -> int:
     raise ValueError(f"'{value}' is not a count: write a whole number such as 1")
 
 
-def whole(least: int | None = 0) -> Callable[[str], int]:
-    """A reader of whole numbers that are at least ``least``."""
+def whole(least: int | None = 0, most: int | None = None) -> Callable[[str], int]:
+    """A reader of whole numbers that are at least ``least``, and at most ``most``."""
 
     def read(value: str) -> int:
         if not _WHOLE.fullmatch(value):
             raise ValueError(f"'{value}' is not a whole number")
         if least is not None and int(value) < least:
             raise ValueError(f"{value} is too small: the least is {least}")
+        if most is not None and int(value) > most:
+            raise ValueError(f"{value} is too large: the most is {most}")
         return int(value)
 
     return read

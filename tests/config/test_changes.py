@@ -52,6 +52,9 @@ def edited(loaded):
         ("models:", "clients: {a: {key: sk-12345}}\nmodels:", Changes(settings=("clients",))),
         ("models:", "listen: 127.0.0.1:1\nmodels:", Changes(needs_restart=("listen",))),
         ("models:", "state_dir: /s\ntrace: /t\nmodels:", Changes(needs_restart=("state_dir", "trace"))),
+        ("models:", "adoption: 5m\nmodels:", Changes(needs_restart=("adoption",))),
+        ("ttl: 1m", "ttl: 1m, restart: never", Changes(retuned=("a",))),
+        ("ttl: 1m", "ttl: 1m, nice: 5", Changes(relaunched=("a",))),
     ],
 )
 def test_only_what_was_edited_changes(edited, was, becomes, means):

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from swapd.config.jsonschema import json_schema
+from tests.config.test_standing import RIGHT, WRONG
 from tests.config.test_walk import CASES
 
 SCHEMA = json_schema()
@@ -30,11 +31,15 @@ def fits(value, schema) -> bool:
         wanted = schema["type"] if isinstance(schema["type"], list) else []
         if not any(is_a(value, t) for t in wanted):
             return False
-    if isinstance(value, int) and value < schema.get("minimum", value):
+    if isinstance(value, int) and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
         return False
     if isinstance(value, str) and not re.search(schema.get("pattern", ""), value):
         return False
     return children_fit(value, schema)
+
+
+# What no pattern can tell is left to the loader; and to YAML 0027 is as much a number as 27.
+WRONG_STANDING = [keys for keys, told in WRONG if not re.search("backwards|no CPU|'27'|'1777'", told)]
 
 
 def is_a(value, kind: str) -> bool:
@@ -71,6 +76,7 @@ def test_the_example_configs_fit(path):
 @pytest.mark.parametrize(
     "text",
     [text for text, told in CASES if "no key" in told or "must be a list" in told or "too small" in told]
+    + [f"models: {{m: {{{keys}}}}}" for keys in WRONG_STANDING]
     + [
         "tls: {cert: x}",
         "clients: {a: {keys: x}}",
@@ -86,6 +92,11 @@ def test_the_example_configs_fit(path):
 )
 def test_what_the_loader_refuses_does_not_fit(text):
     assert not fits(yaml.safe_load(text), SCHEMA)
+
+
+@pytest.mark.parametrize("keys", RIGHT)
+def test_every_way_to_say_how_a_process_stands_fits(keys):
+    assert fits(yaml.safe_load(f"models: {{m: {{{keys}}}}}"), SCHEMA)
 
 
 def test_every_way_to_write_a_value_fits():

@@ -8,17 +8,17 @@ from swapd.config import shapes
 from swapd.config.schema import DESCRIBED, Config, Defaults, Model
 
 WORKING = {
-    Config: "default_model listen state_dir trace include log macros admin clients insecure cors hosts "
+    Config: "default_model listen state_dir adoption trace include log macros admin clients insecure cors hosts "
     "trusted_proxies pools budget scheduling "
     "limits keepalive_comments defaults models",
     Model: "path command binary socket gpu_layers threads threads_batch context batch ubatch parallel device "
     "embeddings reranking mmproj draft lora args aliases ttl pinned preload priority concurrency unlisted "
     "description metadata env cwd stop health start_timeout stop_grace drain timeouts retry request "
-    "upstream_model strict_json needs engine url api_key capabilities",
+    "upstream_model strict_json needs engine url api_key capabilities restart nice cpus oom_score_adj umask",
 }
 REFUSED = {
     Config: "tls",
-    Model: "hf restart nice cpus oom_score_adj",
+    Model: "hf",
 }
 
 
