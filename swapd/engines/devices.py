@@ -19,7 +19,7 @@ def output(argv: Sequence[str], environ: Mapping[str, str]) -> str:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=scrubbed(environ, (), "devices"),
+            env=scrubbed(environ, (), "devices", ""),
             timeout=BOUND,
             check=False,
         )

@@ -8,6 +8,8 @@ from fnmatch import translate
 
 MARKER = "SWAPD_RUN"
 """Names the run in the environment of its whole tree, wherever a child went."""
+HOUSE = "SWAPD_HOUSE"
+"""Names the house that the run is of: the state folder of the daemon that started it."""
 TALKATIVE = (("LLAMA_ARG_LOG_VERBOSITY", "4"),)
 """The lowest level at which llama-server (b10434) says how many layers went to a GPU and what each buffer takes.
 A request then writes 28 lines into the log, not 8. Builds that do not know the variable say it at any level."""
@@ -43,9 +45,17 @@ _DROPPED = (
 _is_dropped = re.compile("|".join(map(translate, _DROPPED))).match
 
 
-def scrubbed(environ: Mapping[str, str], extra: tuple[tuple[str, str], ...], marker: str) -> dict[str, str]:
-    """The environment of one run: ours, scrubbed; the model's own ``env`` on top; the marker."""
-    kept = {n: v for n, v in environ.items() if not _is_dropped(n)}
+def scrubbed(
+    environ: Mapping[str, str], extra: tuple[tuple[str, str], ...], marker: str, house: str
+) -> dict[str, str]:
+    """The environment of one run: ours, scrubbed; the model's own ``env`` on top; the marker and the house."""
+    kept = inherited(environ)
     kept["GGML_NO_BACKTRACE"] = "1"  # else a crash forks gdb and takes seconds
     kept["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as the driver counts: CUDA0 is then the same card to us and to it
-    return kept | dict(extra) | {MARKER: marker}
+    kept["SPT_NOENV"] = "1"  # else Python's setproctitle (vLLM has it) writes over what /proc shows of our marks
+    return kept | dict(extra) | {MARKER: marker, HOUSE: house}
+
+
+def inherited(environ: Mapping[str, str]) -> dict[str, str]:
+    """Of ours, what any program that we start may have."""
+    return {name: value for name, value in environ.items() if not _is_dropped(name)}

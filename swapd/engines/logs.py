@@ -6,12 +6,15 @@ Lines are split here and not by asyncio's StreamReader, which raises on a long l
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from swapd.engines.news import News
+
+if TYPE_CHECKING:
+    from swapd.engines.output import Output
 
 KEEP = 512 << 10
 """Bytes of lines kept per model."""
@@ -19,10 +22,10 @@ OVERHEAD = 64
 """What a line costs besides its text: a flood of empty lines must not grow without bound either."""
 LONGEST = 16 << 10
 """Bytes of one line; the rest of it is cut off."""
-AT_ONCE = 64 << 10
-"""Bytes read per turn of the loop, so that a chatty engine does not starve the others."""
-LAST_TURNS = 32
-"""Reads after the end: more than a pipe holds, and a bound if somebody who got away still writes."""
+OURS = "--- "
+"""How lines of the daemon's own begin, in the book and in the files."""
+LAST = 100
+"""A run's own last lines, by which its end is explained: the cause may stand above a page of usage."""
 WAITING = 1000
 """Lines kept for one slow reader; older ones are dropped, and counted."""
 
@@ -35,14 +38,16 @@ class LogBook:
         self._size = 0
         self._readers: set[_Reader] = set()
 
-    def write(self, line: str) -> None:
-        """Add a line; the oldest ones give way."""
-        self._lines.append(line)
-        self._size += len(line) + OVERHEAD
+    def write(self, *lines: str) -> None:
+        """Add lines; the oldest ones give way."""
+        for reader in self._readers:
+            for line in lines:
+                reader.give(line)
+        kept = lines[-KEEP // OVERHEAD :]  # more do not fit, however short: a flood of them must not cost its time
+        self._lines.extend(kept)
+        self._size += sum(map(len, kept)) + OVERHEAD * len(kept)
         while self._size > KEEP:
             self._size -= len(self._lines.popleft()) + OVERHEAD
-        for reader in self._readers:
-            reader.give(line)
 
     def tail(self, n: int) -> list[str]:
         """The last ``n`` lines."""
@@ -110,6 +115,11 @@ class Lines:
         self._rest = b""
         self._cutting = False
 
+    @property
+    def inside(self) -> bool:
+        """Whether the last piece ended within a line."""
+        return self._cutting or bool(self._rest)
+
     def feed(self, data: bytes) -> list[str]:
         """The lines that ``data`` completes."""
         *lines, self._rest = (self._rest + data).split(b"\n")
@@ -120,12 +130,18 @@ class Lines:
             self._rest = b""
         elif len(self._rest) > LONGEST:
             lines.append(self._rest)
-            self._rest, self._cutting = b"", True
+            self.skip()
         return [_text(line) for line in lines]
 
+    def skip(self) -> None:
+        """What comes next is the rest of a line that is not wanted."""
+        self._rest, self._cutting = b"", True
+
     def end(self) -> list[str]:
-        """The last line, if no newline came after it."""
+        """The last line, if no newline came after it; one that comes later ends no other."""
         rest, self._rest = self._rest, b""
+        if rest:
+            self._cutting = True
         return [_text(rest)] if rest else []
 
 
@@ -135,53 +151,26 @@ def _text(raw: bytes) -> str:
 
 
 class Capture:
-    """Reads one run's pipe for as long as it is open, and remembers the run's own last lines."""
+    """Hears what one run writes, and remembers the last lines of it.
 
-    def __init__(self, book: LogBook, fd: int, tail: int = 20) -> None:
-        """``fd`` is its own from now on, whatever it raises: OSError where the kernel watches no more for us."""
-        self._book = book
-        self._fd: int | None = fd
-        self._lines = Lines()
+    ``news`` hears each piece as it comes; lines go to ``book`` once, however many listen to the same output.
+    """
+
+    def __init__(self, book: LogBook, output: Output, tail: int = LAST, *, from_start: bool = False) -> None:
+        """``output`` stays its owner's. Raises OSError.
+
+        ``from_start``: for an engine that was adopted, the book is filled from what its file holds first.
+        """
+        self.book = book
         self.last: deque[str] = deque(maxlen=tail)
-        loop = asyncio.get_running_loop()
-        self.news = News(loop.time)
-        os.set_blocking(fd, False)
-        try:
-            loop.add_reader(fd, self._read, fd)
-        except BaseException:
-            os.close(fd)
-            raise
+        self.news = News(asyncio.get_running_loop().time)
+        self._stop = output.tell(self, past=from_start)
+
+    def take(self, lines: list[str]) -> None:
+        """Remember what the run wrote; whoever calls this writes all to the book."""
+        latest = lines[-2 * (self.last.maxlen or 0) :]  # most of a flood is not looked at
+        self.last.extend(line for line in latest if not line.startswith(OURS))
 
     def close(self) -> None:
-        """Take what is there still, and let go. A grandchild may hold the other end for ever."""
-        for _ in range(LAST_TURNS):
-            if self._fd is None or not self._read(self._fd):
-                break
-        self._end()
-
-    def _read(self, fd: int) -> bool:
-        """One turn; whether there may be more right now."""
-        try:
-            data = os.read(fd, AT_ONCE)
-        except BlockingIOError:
-            return False
-        except OSError:
-            data = b""
-        if not data:
-            self._end()
-            return False
-        self._take(self._lines.feed(data))
-        self.news.heard()
-        return True
-
-    def _take(self, lines: list[str]) -> None:
-        self.last.extend(lines)
-        for line in lines:
-            self._book.write(line)
-
-    def _end(self) -> None:
-        if self._fd is not None:
-            asyncio.get_running_loop().remove_reader(self._fd)
-            os.close(self._fd)
-            self._fd = None
-            self._take(self._lines.end())
+        """Take what is there still, and let go. Harmless twice."""
+        self._stop()

@@ -6,6 +6,7 @@ No redirect is followed: nothing goes to a server that the config does not name.
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import ssl
 from collections.abc import Callable
@@ -21,6 +22,8 @@ READY = 200
 NOT_HTTP = 0
 """The status of somebody who accepts, but says nothing sensible in time."""
 DENIED = frozenset({401, 403})
+WANTING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL})
+"""What connecting fails with where it is we who have run out of something."""
 BROKEN, SURELY = 15.0, 1.0
 """Seconds for which a wrong answer must last before it is believed; one that waiting will not mend, such as that
 the key is wrong."""
@@ -37,6 +40,8 @@ class Answer(NamedTuple):
     untrusted: str = ""
     why: str = ""
     """Why there is no status."""
+    ours: bool = False
+    """It could not even be asked, for want of something here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,7 @@ async def look(question: Question, bound: float) -> Answer:
     except ssl.SSLCertVerificationError as error:
         return Answer(untrusted=error.verify_message)
     except (OSError, ValueError) as error:  # TimeoutError is an OSError; a name that cannot be one is the other
-        return Answer(why=_why(error))
+        return Answer(why=_why(error), ours=getattr(error, "errno", None) in WANTING)
     try:
         async with asyncio.timeout(bound):
             writer.write(question.request)

@@ -24,6 +24,13 @@ class Places:
             return {"socket": self._sockets.take()}
         return {"port": str(self._ports.take())}
 
+    def claim(self, *found: Endpoint) -> None:
+        """Engines that outlived the daemon before us listen there: all of them, before the first is taken."""
+        for where in found:
+            if not where.path:
+                self._ports.claim(where.port)
+        self._sockets.claim([where.path for where in found if where.path])
+
     def give_back(self, where: Endpoint) -> None:
         """The engine is gone."""
         if where.path:

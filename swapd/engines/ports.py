@@ -38,6 +38,10 @@ class Ports:
                 return port
         raise NoPort(f"cannot find a free port between {self._all[0]} and {self._all[-1]}")
 
+    def claim(self, port: int) -> None:
+        """Somebody listens there already, or soon."""
+        self._taken.add(port)
+
     def give_back(self, port: int) -> None:
         """The engine is gone."""
         self._taken.discard(port)

@@ -1,24 +1,29 @@
-"""One process: own session, logs always drained, exit seen by its pidfd, and its tree ended whole."""
+"""One process, ours or taken over: its end seen by its pidfd, its output heard, and its tree ended whole."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-import os
+import resource
 import signal
 import subprocess
-import threading
-import uuid
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 
 import psutil
 
+from swapd import threads
 from swapd.core.refusal import Exit
-from swapd.engines import hints
-from swapd.engines.environment import scrubbed
+from swapd.engines import hints, identity
+from swapd.engines.cgroup import Group
+from swapd.engines.environment import MARKER
+from swapd.engines.identity import Identity
+from swapd.engines.leader import Leader
 from swapd.engines.logs import Capture, LogBook
 from swapd.engines.news import News
+from swapd.engines.oom import EYE, KILLED
+from swapd.engines.output import Output
 from swapd.engines.tree import Tree
 
 log = logging.getLogger("swapd")
@@ -26,6 +31,8 @@ KILL_BOUND = 5.0
 """Seconds to wait for a killed tree; a process in uninterruptible sleep may need longer than we will."""
 SCAN_BOUND = 1.0
 """Seconds that looking for the tree may hold up a signal to those we know of anyway."""
+OPEN_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+"""The soft limit that we were started with, before we raised it for ourselves: old code fails beyond 1024."""
 
 
 class CannotStart(Exception):
@@ -33,52 +40,89 @@ class CannotStart(Exception):
 
 
 class Process:
-    """Created started. ``pid`` leads a session of its own, so no signal of ours or of a terminal strays."""
+    """``pid`` leads a session of its own, so no signal of ours or of a terminal strays."""
 
-    def __init__(
-        self,
-        argv: tuple[str, ...],
-        env: tuple[tuple[str, str], ...],
-        cwd: str | None,
-        environ: Mapping[str, str],
-        book: LogBook,
-    ) -> None:
-        """Raises CannotStart; then nothing is left of it."""
-        marker = uuid.uuid4().hex
-        self._popen, reading = _started(argv, scrubbed(environ, env, marker), cwd)
-        self.pid = self._popen.pid
-        self.tree = Tree(self.pid, marker)
+    def __init__(self, leader: Leader, ident: Identity, capture: Capture, group: Group | None) -> None:
+        """Raises RuntimeError or OSError if its end cannot be heard."""
+        self.identity = ident
+        self.tree = Tree(leader.pid, ident.marker, leader.is_held, group)
+        self._leader = leader
+        self._capture = capture
         self._asked = False
         self._leader_gone = asyncio.Event()
-        try:
-            self._capture = self._watched(book, reading)
-        except (OSError, RuntimeError) as error:
-            os.killpg(self.pid, signal.SIGKILL)
-            self._popen.wait()
-            raise CannotStart(f"cannot watch '{argv[0]}': {error}") from error
+        leader.on_exit(self._leader_gone.set)
+        EYE.note(self.pid)
 
-    def _watched(self, book: LogBook, reading: int) -> Capture:
-        """Hear what it writes, and of its end. Raises RuntimeError or OSError."""
-        capture = Capture(book, reading)
+    @classmethod
+    def started(
+        cls,
+        argv: tuple[str, ...],
+        env: Mapping[str, str],
+        cwd: str | None,
+        book: LogBook,
+        output: Output,
+        *,
+        umask: int = -1,
+        group: Group | None = None,
+    ) -> Process:
+        """A new one. ``env`` is all that it gets, its marker too. Raises CannotStart; then nothing is left of it.
+
+        It writes to ``output``, which stays the caller's. ``group``: the cgroup that ``argv`` begins with
+        joining; removed at the end, or if it cannot be started.
+        """
+        with ExitStack() as undo:
+            if group is not None:
+                undo.callback(group.remove)
+            pid = _started(argv, env, cwd, umask, output.fd)
+            leader = Leader.of_child(pid)
+            undo.callback(leader.discard)
+            try:
+                _lower_limit(pid)
+                capture = Capture(book, output)
+                undo.callback(capture.close)
+                process = cls(leader, identity.of(pid, env[MARKER]), capture, group)
+            except (OSError, RuntimeError) as error:
+                raise CannotStart(f"cannot watch '{argv[0]}': {error}") from error
+            undo.pop_all()
+            return process
+
+    @classmethod
+    def adopted(cls, ident: Identity, pidfd: int, capture: Capture, group: Group | None = None) -> Process:
+        """One that lives already. ``pidfd`` and ``capture`` are its own from now on.
+
+        Raises RuntimeError or OSError if its end cannot be heard; then it is let alone.
+        """
+        leader = Leader(ident.pid, pidfd)
         try:
-            _on_exit(self._popen, self._leader_gone.set)
+            return cls(leader, ident, capture, group)
         except BaseException:
+            leader.close()
             capture.close()
             raise
-        return capture
+
+    @property
+    def pid(self) -> int:
+        """Of the one that leads it."""
+        return self.identity.pid
 
     @property
     def news(self) -> News:
         """Hears whatever it writes."""
         return self._capture.news
 
-    async def wait(self) -> Exit:
-        """Return when the process has ended and nothing of its tree is left."""
+    async def gone(self) -> None:
+        """Return at once when the process has ended, whatever of its tree is left."""
         await self._leader_gone.wait()
+
+    async def wait(self) -> Exit:
+        """Return when the process has ended and nothing of its tree is left. Once."""
+        await self.gone()
         await self._sweep()
-        status = self._popen.wait()  # reaped last, so that the pid cannot be another's meanwhile
+        status = await self._leader.end()  # reaped last, so that the pid cannot be another's meanwhile
         self._capture.close()
-        return hints.ended(status, self._capture.last, asked=self._asked)
+        self.tree.clear()
+        starved = EYE.starved() if status in KILLED and not self._asked else None
+        return hints.ended(status, self._capture.last, asked=self._asked, starved=starved)
 
     async def terminate(self) -> None:
         """SIGTERM to the group. The tree is looked at first: who loses its parent now stays known."""
@@ -94,26 +138,26 @@ class Process:
 
     async def _look(self, walk: Callable[[], object]) -> None:
         if not self._leader_gone.is_set():
-            # Whatever the look fails by (out of file descriptors, say), the signal is sent all the same.
-            with contextlib.suppress(TimeoutError, OSError, psutil.Error):
-                await asyncio.wait_for(asyncio.to_thread(walk), SCAN_BOUND)
+            # Whatever it fails by (no descriptor or thread, a /proc that hangs), the signal is sent all the same.
+            with contextlib.suppress(TimeoutError, RuntimeError, OSError, psutil.Error):
+                await asyncio.wait_for(threads.run(walk), SCAN_BOUND)
 
     def _signal(self, number: signal.Signals) -> None:
-        if self._popen.returncode is not None:
-            return  # reaped: the number may be another's by now
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, number)
+        if not self._leader.signal_group(number):
+            self.tree.signal_group(number)
 
     async def _sweep(self) -> None:
-        """SIGKILL to what is left, again and again while it forks."""
-        loop = asyncio.get_running_loop()
-        deadline, pause = loop.time() + KILL_BOUND, 0.001
-        while left := await asyncio.to_thread(self._kill_tree):
-            if loop.time() > deadline:
-                log.error("cannot kill processes %s, left by pid %d: they do not react", left, self.pid)
-                return
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, 0.1)
+        """SIGKILL to what is left, again and again while it forks. Returns after KILL_BOUND in any case."""
+        left, pause = [self.pid], 0.001
+        try:
+            async with asyncio.timeout(KILL_BOUND):
+                while left := await threads.run(self._kill_tree):
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, 0.1)
+        except (TimeoutError, RuntimeError) as error:  # /proc itself may hang; or there is no thread to be had
+            self._signal(signal.SIGKILL)
+            reason = str(error) or "they do not react"
+            log.error("cannot kill processes %s, left by pid %d: %s", left, self.pid, reason)
 
     def _kill_tree(self) -> list[int]:
         """The pids that are left; the leader's own if we cannot even look.
@@ -126,25 +170,18 @@ class Process:
             return [self.pid]
 
 
-def _started(argv: tuple[str, ...], env: dict[str, str], cwd: str | None) -> tuple[subprocess.Popen[bytes], int]:
-    """The process, and where its output is to be read. Raises CannotStart."""
-    reading = writing = None
+def _started(argv: tuple[str, ...], env: Mapping[str, str], cwd: str | None, umask: int, output: int) -> int:
+    """Its pid. Raises CannotStart."""
     try:
-        reading, writing = os.pipe2(os.O_CLOEXEC)
-        return _popen(argv, env, cwd, writing), reading
+        return _spawned(argv, env, cwd, umask, output)
     except (OSError, ValueError) as error:
-        if reading is not None:
-            os.close(reading)
         where = f" in {cwd}" if cwd and isinstance(error, NotADirectoryError | FileNotFoundError) else ""
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise CannotStart(f"cannot start '{argv[0]}'{where}: {reason}") from error
-    finally:
-        if writing is not None:
-            os.close(writing)
 
 
-def _popen(argv: tuple[str, ...], env: dict[str, str], cwd: str | None, output: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
+def _spawned(argv: tuple[str, ...], env: Mapping[str, str], cwd: str | None, umask: int, output: int) -> int:
+    popen = subprocess.Popen(
         argv,
         stdin=subprocess.DEVNULL,
         stdout=output,
@@ -152,35 +189,14 @@ def _popen(argv: tuple[str, ...], env: dict[str, str], cwd: str | None, output: 
         start_new_session=True,
         cwd=cwd,
         env=env,
+        umask=umask,
     )
+    popen.returncode = 0  # it is told that all is over: from here on we wait for the process, by its pidfd
+    return popen.pid
 
 
-def _on_exit(popen: subprocess.Popen[bytes], gone: Callable[[], None]) -> None:
-    """Call ``gone`` on the loop once the process has ended. By pidfd: 0.04 ms, no thread, and not reaped yet.
-
-    Raises RuntimeError or OSError if there is neither a pidfd to be had nor a thread.
-    """
-    loop = asyncio.get_running_loop()
-    try:
-        fd = os.pidfd_open(popen.pid)
-    except (OSError, AttributeError):  # an old kernel, no descriptor left, or not Linux
-
-        def wait() -> None:
-            with contextlib.suppress(ChildProcessError):  # reaped already
-                os.waitid(os.P_PID, popen.pid, os.WEXITED | os.WNOWAIT)
-            with contextlib.suppress(RuntimeError):  # the loop may be closed by then
-                loop.call_soon_threadsafe(gone)
-
-        threading.Thread(target=wait, name=f"wait {popen.pid}", daemon=True).start()
-        return
-
-    def readable() -> None:
-        loop.remove_reader(fd)
-        os.close(fd)
-        gone()
-
-    try:
-        loop.add_reader(fd, readable)
-    except BaseException:
-        os.close(fd)
-        raise
+def _lower_limit(pid: int) -> None:
+    """To what we were started with; what an engine really needs, it asks for itself."""
+    with contextlib.suppress(OSError, ValueError):
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (OPEN_FILES, hard))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -44,17 +45,32 @@ def fill(words: Sequence[str], values: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(_OPEN.sub(lambda found: values.get(found[1], found[0]), word) for word in words)
 
 
-def threads() -> int:
+def threads(cpus: Collection[int] = ()) -> int:
     """Physical cores that we may really use: of the machine, of our affinity, of our cgroup's quota.
 
-    llama.cpp itself ignores the quota, and with more threads than cores its speed collapses.
+    ``cpus``: where the engine is to run; empty for wherever we do. llama.cpp itself ignores the quota, and with
+    more threads than cores its speed collapses.
     """
     usable = [_physical_cores()]
-    if hasattr(os, "sched_getaffinity"):
+    if here := _cores(cpus):
+        usable.append(here)
+    elif hasattr(os, "sched_getaffinity"):
         usable.append(len(os.sched_getaffinity(0)))
     if (quota := _cgroup_quota()) is not None:
         usable.append(int(quota))
     return max(1, min(usable))
+
+
+def _cores(cpus: Collection[int], system: Path = Path("/sys/devices/system/cpu")) -> int:
+    """How many cores the CPUs belong to, where two may share one; none for those that are not there.
+
+    By the kernel's ABI documentation of sysfs: all of one core have the same list of siblings.
+    """
+    found = set()
+    for cpu in cpus:
+        with contextlib.suppress(OSError):
+            found.add((system / f"cpu{cpu}" / "topology" / "thread_siblings_list").read_text())
+    return len(found)
 
 
 @functools.cache

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from swapd.engines.folders import Folder, runtime, temporary
+from swapd.engines.folders import Folder, again, runtime, temporary
 
 log = logging.getLogger("swapd")
 SHORTEST = "/tmp"
@@ -27,14 +27,31 @@ class Sockets:
         """The folder is of ``$RUNTIME_DIRECTORY`` (systemd's), else ``$XDG_RUNTIME_DIR``, else a temporary one."""
         self._places = tuple(_places(environ))
         self._told: set[str] = set()
-        self._folder: Folder | None = None
+        self._folders: list[Folder] = []
+        """Those of the claimed, and the one that was made for us."""
+
+    def claim(self, paths: Iterable[str]) -> None:
+        """These are used by engines that a daemon before us started: keep others from sweeping them away.
+
+        Their folders are swept now, so all are to be claimed at once, and before anything is taken.
+        """
+        claimed: dict[Path, list[str]] = {}
+        for path in map(Path, paths):
+            claimed.setdefault(path.parent, []).append(path.name)
+        for path in claimed.keys() - {folder.path for folder in self._folders}:
+            try:
+                self._folders.append(again(path, claimed[path]))
+            except OSError as error:  # they are reached all the same, for as long as nobody tidies there
+                log.warning("cannot keep the folder of the sockets of engines that run: %s", error)
 
     def take(self) -> str:
         """A path where nothing is. Raises NoSocket."""
-        if self._folder is None or not self._folder.is_there():
+        folder = next((folder for folder in self._folders if folder.is_there()), None)
+        if folder is None:
             self.close()
-            self._folder = self._found()
-        return str(self._folder.name())
+            folder = self._found()
+            self._folders.append(folder)
+        return str(folder.name())
 
     def give_back(self, path: str) -> None:
         """The engine is gone; its file may be there still."""
@@ -42,10 +59,9 @@ class Sockets:
             Path(path).unlink()
 
     def close(self) -> None:
-        """Every engine is gone, or the folder is."""
-        if self._folder is not None:
-            self._folder.close()
-            self._folder = None
+        """Every engine is gone, or every folder is."""
+        while self._folders:
+            self._folders.pop().close()
 
     def _found(self) -> Folder:
         """The first place that will do. Raises NoSocket."""

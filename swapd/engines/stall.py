@@ -1,7 +1,7 @@
-"""Whether a load still gets on. An engine that neither writes, computes nor reads for long never gets ready.
+"""Whether a tree still does anything. An engine that does not write, compute or read for long never gets ready.
 
 By activity and not by the clock: a large model on a slow disk may load for an hour, and a hung driver is known for
-one after two minutes. What spins for ever is left to ``start_timeout``.
+one after two minutes. What spins for ever is left to ``start_timeout``. (``pulse`` asks the same of a ready one.)
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import psutil
 
+from swapd.engines.oom import EYE
 from swapd.engines.tree import GONE
 
 STALL = 120.0
@@ -27,32 +28,64 @@ GROWTH = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """What a tree has done so far: times written, seconds computed, bytes fetched from storage; bytes it holds."""
+    """What a tree has done so far: times written, seconds computed, bytes from and to storage; bytes it holds."""
 
     signs: int
     computed: float
-    fetched: int
+    moved: int
     held: int
 
-    def is_progress(self, before: _Done, seconds: float) -> bool:
-        """Whether that is more than nothing."""
-        if (self.signs, self.fetched) != (before.signs, before.fetched):
+    def is_progress(self, before: _Done, least: float) -> bool:
+        """Whether that is more than nothing. ``least``: seconds computed that count."""
+        if (self.signs, self.moved) != (before.signs, before.moved):
             return True
-        return self.computed - before.computed >= WORK * seconds or abs(self.held - before.held) >= GROWTH
+        return self.computed - before.computed >= least or abs(self.held - before.held) >= GROWTH
+
+
+class Activity:
+    """For how long a tree has done nothing, by looking at it now and then.
+
+    ``members``: the pids of the tree; ``signs``: in its log, ever more; ``work``: the share of a core that counts.
+    """
+
+    def __init__(
+        self, members: Callable[[], Collection[int]], signs: Callable[[], int], work: float | None = None
+    ) -> None:
+        self._members = members
+        self._signs = signs
+        self._work = work
+        self._last: _Done | None = None
+        self._since = 0.0
+
+    @property
+    def held(self) -> int:
+        """Bytes in memory at the last sign of life."""
+        return self._last.held if self._last is not None else 0
+
+    def forget(self) -> None:
+        """The next look is the first."""
+        self._last = None
+
+    async def idle(self) -> float:
+        """Look; the seconds since the last sign of life. 0 at the first look, and where nobody can tell.
+
+        What cannot be looked at (we are out of file descriptors, say) is not called stuck.
+        """
+        seen = await _seen(self._members, self._signs)
+        now = asyncio.get_running_loop().time()
+        work = WORK if self._work is None else self._work
+        if self._last is None or seen is None or seen.is_progress(self._last, work * (now - self._since)):
+            self._last, self._since = seen, now
+        return now - self._since
 
 
 async def until_stalled(members: Callable[[], Collection[int]], signs: Callable[[], int], seconds: float) -> None:
-    """Return once nothing has moved for so long. ``members``: pids of the tree; ``signs``: in the log, ever more.
-
-    What cannot be looked at (we are out of file descriptors, say) is not called stuck.
-    """
-    loop = asyncio.get_running_loop()
-    last, since = await _seen(members, signs), loop.time()
-    while loop.time() - since < seconds:
+    """Return once nothing has moved for so long. The arguments are those of ``Activity``."""
+    activity = Activity(members, signs)
+    idle = await activity.idle()
+    while idle < seconds:
         await asyncio.sleep(seconds / LOOKS)
-        seen = await _seen(members, signs)
-        if last is None or seen is None or seen.is_progress(last, loop.time() - since):
-            last, since = seen, loop.time()
+        idle = await activity.idle()
 
 
 async def _seen(members: Callable[[], Collection[int]], signs: Callable[[], int]) -> _Done | None:
@@ -64,12 +97,14 @@ async def _seen(members: Callable[[], Collection[int]], signs: Callable[[], int]
 
 
 def _look(members: Callable[[], Collection[int]], signs: int) -> _Done:
-    computed, fetched, held = 0.0, 0, 0
+    EYE.look()  # so that a kill for want of memory is known as a fresh one
+    computed, moved, held = 0.0, 0, 0
     for pid in members():
         with contextlib.suppress(*GONE):
             process = psutil.Process(pid)
             times = process.cpu_times()
             computed += times.user + times.system
             held += process.memory_info().rss
-            fetched += process.io_counters().read_bytes
-    return _Done(signs, computed, fetched, held)
+            stored = process.io_counters()
+            moved += stored.read_bytes + stored.write_bytes
+    return _Done(signs, computed, moved, held)

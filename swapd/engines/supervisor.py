@@ -1,4 +1,4 @@
-"""The hands: performs Spawn, Terminate and Kill, and posts what became of them. Decides nothing.
+"""The hands: performs Spawn, Adopt, Terminate and Kill, and posts what became of them. Decides nothing.
 
 An engine that somebody else runs has no process: its runs are ``Remote``, and so are told apart only here.
 """
@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from swapd import tasks
-from swapd.core.commands import Kill, Spawn, Terminate
+from swapd.core.commands import Adopt, Kill, Order, Spawn, Terminate
 from swapd.core.engine import Endpoint, RunId
-from swapd.core.events import EngineExited, Event
+from swapd.core.events import EngineExited, Event, Found
 from swapd.core.refusal import Exit
-from swapd.engines.binaries import HOW_TO_GET_ONE
+from swapd.core.spec import Catalog
 from swapd.engines.logs import LogBook
-from swapd.engines.places import Places
-from swapd.engines.ports import NoPort, Ports
+from swapd.engines.ports import NoPort
 from swapd.engines.process import CannotStart
+from swapd.engines.recipe import heading
 from swapd.engines.remote import Remote
-from swapd.engines.resolve import LOOPBACK, share, threads
-from swapd.engines.run import Recipe, Run, heading
-from swapd.engines.sockets import NoSocket, Sockets
+from swapd.engines.run import Run
+from swapd.engines.sockets import NoSocket
+from swapd.engines.survivors import Survivor
 from swapd.engines.tree import by_session
+from swapd.engines.workshop import Workshop
 
 log = logging.getLogger("swapd")
 LAST_BOUND = 10.0
@@ -33,32 +34,35 @@ LAST_BOUND = 10.0
 class Supervisor:
     """Every engine process of the daemon. ``post`` hears what became of each order."""
 
-    def __init__(
-        self,
-        post: Callable[[Event], None],
-        *,
-        find_binary: Callable[[], str | None],
-        environ: Mapping[str, str],
-        ports: Ports | None = None,
-    ) -> None:
+    def __init__(self, post: Callable[[Event], None], workshop: Workshop) -> None:
         self._post = post
-        self._find_binary = find_binary
-        self._environ = environ
-        self._places = Places(ports or Ports(), Sockets(environ))
+        self._workshop = workshop
         self._runs: dict[RunId, Run | Remote] = {}
         self._watches: dict[RunId, asyncio.Task[None]] = {}
         self._books: dict[str, LogBook] = {}
 
-    def perform(self, command: Spawn | Terminate | Kill) -> None:
+    def perform(self, command: Order) -> None:
         """Begin to carry out the order. Never blocks, never raises: a failure comes back as an event."""
         living = self._runs.get(command.run)
         match command:
-            case Spawn() if living is None:
-                self._spawn(command)
+            case Spawn() | Adopt() if living is None:
+                self._begin(command)
             case Terminate(_, stop, _) if living is not None:
                 living.terminate(stop)
             case Kill() if living is not None:
                 living.kill()
+
+    def found(self, survivors: Sequence[Survivor], catalog: Catalog) -> tuple[Found, ...]:
+        """What the desk is to be told of engines that live already. Before any order."""
+        return self._workshop.found(survivors, catalog)
+
+    def leave_behind(self) -> tuple[int, int] | None:
+        """Have the record complete, for whoever comes after us; the watchdog's pid and our end of its pipe."""
+        return self._workshop.leave_behind()
+
+    def go_on(self, watchdog: tuple[int, int]) -> None:
+        """With the watchdog of an earlier life of this very process."""
+        self._workshop.go_on(*watchdog)
 
     def pid(self, run: RunId) -> int | None:
         """The process that leads the run; None of a remote one."""
@@ -96,9 +100,9 @@ class Supervisor:
             await asyncio.wait(self._watches.values(), timeout=LAST_BOUND)
         for run, living in self._runs.items():
             log.error("cannot end %s: pid %s is still there", run, living.pid)
-        self._places.close()
+        await self._workshop.aclose()
 
-    def _spawn(self, order: Spawn) -> None:
+    def _begin(self, order: Spawn | Adopt) -> None:
         run = order.run
         try:
             living, where = self._begun(order)
@@ -113,33 +117,14 @@ class Supervisor:
             self._runs[run] = living
             self._watches[run] = tasks.spawn(self._watch(run, living, where), name=f"watch {run}")
 
-    def _begun(self, order: Spawn) -> tuple[Run | Remote, Endpoint | None]:
+    def _begun(self, order: Spawn | Adopt) -> tuple[Run | Remote, Endpoint | None]:
         """The run, and the place that it was given. Raises CannotStart, NoPort, NoSocket."""
+        book = self.logs(order.run.model)
+        if isinstance(order, Adopt):
+            return self._workshop.adopt(order, book)
         if order.launch.url:
-            return Remote(order, self.logs(order.run.model), self._post), None
-        recipe = self._recipe(order)
-        return self._start(recipe), recipe.endpoint
-
-    def _recipe(self, order: Spawn) -> Recipe:
-        """Raises CannotStart, NoPort, NoSocket."""
-        values = {
-            "host": LOOPBACK,
-            "threads": str(share(threads(), order.sharers)),
-            "device": ",".join(order.way.devices),
-        }
-        if any("${binary}" in word for word in order.launch.argv):
-            if (binary := self._find_binary()) is None:
-                raise CannotStart(f"cannot find llama-server: {HOW_TO_GET_ONE}")
-            values["binary"] = binary
-        values |= self._places.take(order.launch)
-        return Recipe(order, values, self._environ, self.logs(order.run.model))
-
-    def _start(self, recipe: Recipe) -> Run:
-        try:
-            return Run(recipe, self._post)
-        except BaseException:
-            self._places.give_back(recipe.endpoint)
-            raise
+            return Remote(order, book, self._post), None
+        return self._workshop.begin(order, book)
 
     async def _watch(self, run: RunId, living: Run | Remote, where: Endpoint | None) -> None:
         try:
@@ -148,6 +133,6 @@ class Supervisor:
             log.exception("cannot tell how %s ended", run)
             end = Exit(reason=f"cannot tell how {run} ended: see the log")
         if where is not None:
-            self._places.give_back(where)
+            self._workshop.ended(run, where)
         del self._runs[run], self._watches[run]
         self._post(EngineExited(run, end))

@@ -3,6 +3,7 @@
 relay: what a proxy costs beside nginx. swap: from request to first byte, beside the bare engine. desk: a lease,
 and events a second of the scheduler. memory: RSS idle and with 500 streams, CPU when idle. start: seconds to
 listening. reload: what running streams notice of one. leaving: until an engine sees that its client has left.
+cycles: what a thousand engines leave behind in the daemon, and how soon each goes.
 """
 
 from __future__ import annotations
@@ -47,6 +48,13 @@ def _memory(args: argparse.Namespace) -> Found:
     return found, memory.table(found)
 
 
+def _cycles(args: argparse.Namespace) -> Found:
+    from tests.bench import cycles
+
+    found = cycles.measure(args.rounds or (100 if args.quick else cycles.ROUNDS))
+    return found, cycles.table(found)
+
+
 def _told(module: str, _: argparse.Namespace) -> Found:
     """What a module prints that is a bench by itself; the JSON has its lines."""
     done = subprocess.run([sys.executable, "-m", module], check=False, capture_output=True, text=True)
@@ -63,6 +71,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], Found]] = {
     "start": partial(_told, "tests.bench.start"),
     "reload": partial(_told, "tests.bench.reload"),
     "leaving": partial(_told, "tests.bench.leaving"),
+    "cycles": _cycles,
 }
 
 
@@ -74,7 +83,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; none is all")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--quick", action="store_true", help="a short run, to look while building")
-    parser.add_argument("--rounds", type=int, help="of the relay (3; if quick, 1)")
+    parser.add_argument("--rounds", type=int, help="of the relay (3; if quick, 1), or cycles (1000; 100)")
     parser.add_argument("--plain-loop", action="store_true", help="relay: swapd without uvloop too")
     parser.add_argument(
         "--unix-sockets", action="store_true", help="relay: swapd too with engines on Unix sockets"

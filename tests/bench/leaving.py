@@ -16,7 +16,8 @@ from swapd.core.engine import Endpoint, RunId
 from swapd.core.events import EngineReady
 from swapd.core.settings import Address
 from swapd.doors import open_sockets
-from swapd.web.app import FrontDoor, create_app
+from swapd.web.app import create_app
+from swapd.web.front_door import FrontDoor
 from swapd.web.upstream import Upstream
 from tests.web.conftest import FakeConfig, FakeEngines, FakeGate, catalog
 from tests.web.raw import STREAM, Engine, calling, chunked, post

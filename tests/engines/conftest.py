@@ -17,7 +17,7 @@ from swapd.core.engine import RunId
 from swapd.core.events import EngineExited, EngineReady, Event
 from swapd.core.refusal import Exit
 from swapd.core.spec import Launch
-from swapd.engines.supervisor import Supervisor
+from swapd.engines.furnished import furnished
 from tests.processes import FAKE, MARK, marked, until
 
 E = TypeVar("E", bound=Event)
@@ -43,7 +43,7 @@ class Room:
         self.events: list[Event] = []
         self._n = 0
         environ = {**os.environ, MARK: mark}
-        self.supervisor = Supervisor(self.events.append, find_binary=lambda: None, environ=environ)
+        self.supervisor = furnished(self.events.append, find_binary=lambda: None, environ=environ)
 
     def spawn(self, launch: Launch, **more: Any) -> RunId:
         self._n += 1

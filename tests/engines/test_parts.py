@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import subprocess
 
 import pytest
 
 from swapd.core.spec import Launch
 from swapd.engines import hints, resolve
-from swapd.engines.logs import KEEP, LONGEST, WAITING, Capture, Lines, LogBook
+from swapd.engines.logs import KEEP, LONGEST, WAITING, Lines, LogBook
 from swapd.engines.ports import NoPort, Ports
 
 
@@ -66,6 +65,19 @@ def test_a_device_that_is_not_chosen_is_not_named_nor_is_its_flag(words, with_on
 
 def test_threads_are_at_least_one_and_no_more_than_we_may_use():
     assert 1 <= resolve.threads() <= len(os.sched_getaffinity(0))
+
+
+def test_threads_are_as_many_as_the_cores_of_the_cpus_it_may_run_on(tmp_path, monkeypatch):
+    for cpu, siblings in {0: "0,4", 4: "0,4", 1: "1,5"}.items():
+        (tmp_path / f"cpu{cpu}" / "topology").mkdir(parents=True)
+        (tmp_path / f"cpu{cpu}" / "topology" / "thread_siblings_list").write_text(f"{siblings}\n")
+    assert resolve._cores((0, 4), tmp_path) == 1
+    assert resolve._cores((0, 1, 77), tmp_path) == 2
+    assert resolve._cores((77,), tmp_path) == resolve._cores((), tmp_path) == 0
+    monkeypatch.setattr(resolve, "_physical_cores", lambda: 8)
+    monkeypatch.setattr(resolve, "_cgroup_quota", lambda: None)
+    assert resolve.threads((min(os.sched_getaffinity(0)),)) == 1
+    assert resolve.threads((8190,)) == resolve.threads()
 
 
 def test_a_port_is_handed_out_once_until_it_is_given_back():
@@ -178,24 +190,3 @@ def test_a_flood_of_empty_lines_stays_within_the_ring():
     for _ in range(100_000):
         book.write("")
     assert len(book.tail(10**6)) < 10_000
-
-
-async def test_what_is_in_the_pipe_at_the_end_is_read_and_closing_twice_is_harmless():
-    reading, writing = os.pipe()
-    book = LogBook()
-    capture = Capture(book, reading)
-    os.write(writing, b"first\nlast words")
-    os.close(writing)
-    capture.close()
-    capture.close()
-    assert list(capture.last) == book.tail(5) == ["first", "last words"]
-
-
-async def test_closing_does_not_wait_for_somebody_who_goes_on_writing():
-    reading, writing = os.pipe()
-    with subprocess.Popen(["yes"], stdout=writing, stderr=subprocess.DEVNULL) as endless:
-        os.close(writing)
-        capture = Capture(LogBook(), reading)
-        await asyncio.sleep(0)
-        capture.close()
-        assert endless.wait(5) != 0, "it lost its reader"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
 import shutil
@@ -17,13 +18,14 @@ from pathlib import Path
 import pytest
 
 from swapd.core.commands import Kill, Spawn
-from swapd.core.engine import RunId
+from swapd.core.engine import Endpoint, RunId
 from swapd.core.events import EngineExited, EngineReady, EngineSick, Event
 from swapd.core.spec import Launch
 from swapd.engines import vanishing
+from swapd.engines.furnished import furnished
+from swapd.engines.places import Places
 from swapd.engines.ports import NoPort, Ports
 from swapd.engines.sockets import NoSocket, Sockets
-from swapd.engines.supervisor import Supervisor
 from tests.engines.conftest import WHY
 from tests.processes import FAKE, until
 
@@ -203,6 +205,120 @@ def test_temporary_folders_of_killed_daemons_are_swept_and_those_of_the_living_a
     assert not living.exists()
 
 
+def engine_at(path: Path) -> socket.socket:
+    """One that outlived its daemon."""
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(path))
+    server.listen(0)
+    return server
+
+
+def die(sockets: Sockets) -> None:
+    """As a daemon does that is killed: its locks go, and nothing else."""
+    for folder in sockets._folders:
+        os.close(folder._fd)
+
+
+def test_no_sweep_removes_a_socket_that_somebody_listens_on(tmp_path):
+    folder = tmp_path / "engines"
+    folder.mkdir(0o700)
+    leave(folder / "00000000.sock")
+    full = str(folder / "22222222.sock")
+    callers = [socket.socket(socket.AF_UNIX) for _ in range(2)]
+    sockets = Sockets({"RUNTIME_DIRECTORY": str(tmp_path)})
+    with engine_at(folder / "11111111.sock"), engine_at(Path(full)), callers[0], callers[1]:
+        for caller in callers:  # nobody is accepted: there is no place left to wait in
+            caller.setblocking(False)
+        assert [caller.connect_ex(full) for caller in callers] == [0, errno.EAGAIN]
+        sockets.take()
+        assert sorted(path.name for path in folder.iterdir()) == ["11111111.sock", "22222222.sock"]
+    sockets.close()
+    sockets.take()
+    assert list(folder.iterdir()) == [], "when the engine is gone too, the next sweep takes it away"
+    sockets.close()
+
+
+def test_a_successor_keeps_the_sockets_it_claims_and_hands_out_others_beside_them(tmp_path):
+    folder = tmp_path / "engines"
+    folder.mkdir(0o700)
+    for name in ("00000000", "11111111", "22222222"):  # 1 and 2 do not listen yet
+        leave(folder / f"{name}.sock")
+    sockets = Sockets({"RUNTIME_DIRECTORY": str(tmp_path)})
+    claimed = [folder / "11111111.sock", folder / "22222222.sock"]
+    sockets.claim(map(str, claimed))
+    assert sorted(folder.iterdir()) == claimed
+    assert Path(sockets.take()).parent == folder
+    Sockets({"RUNTIME_DIRECTORY": str(tmp_path)}).take()
+    assert sorted(folder.iterdir()) == claimed, "another daemon sees that it is held"
+    sockets.give_back(str(claimed[0]))
+    assert list(folder.iterdir()) == claimed[1:]
+    sockets.close()
+
+
+def test_a_temporary_folder_outlives_its_daemon_with_the_engine_and_is_held_by_the_successor(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    first = Sockets({})
+    path = Path(first.take())
+    with engine_at(path):
+        die(first)
+        os.utime(path.parent, (0, 0))
+        stranger = Sockets({})
+        stranger.take()
+        assert path.exists(), "it was swept by another daemon of the user, and spared"
+        second = Sockets({})
+        second.claim([str(path)])
+        assert Path(second.take()).parent == path.parent
+    os.utime(path.parent, (0, 0))
+    Sockets({}).take()
+    assert path.exists(), "it is held"
+    second.give_back(str(path))
+    second.close()
+    stranger.close()
+    assert not path.parent.exists()
+
+
+def test_a_claimed_folder_that_somebody_sweeps_just_now_is_waited_for(tmp_path, monkeypatch, caplog):
+    folder = tmp_path / "swapd-engines-dead0000"
+    folder.mkdir(0o700)
+    other = os.open(folder, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    monkeypatch.setattr(time, "sleep", lambda _: os.close(other))
+    sockets = Sockets({})
+    sockets.claim([str(folder / "00000000.sock")])
+    assert Path(sockets.take()).parent == folder
+    assert not caplog.records
+    sockets.close()
+
+
+def test_a_claimed_folder_that_cannot_be_kept_is_told_and_another_one_is_used(tmp_path, caplog):
+    sockets = Sockets({"RUNTIME_DIRECTORY": str(tmp_path)})
+    sockets.claim([f"{tmp_path}/gone/00000000.sock"])
+    assert "cannot keep the folder of the sockets of engines that run: [Errno 2]" in caplog.text
+    assert Path(sockets.take()).parent == tmp_path / "engines"
+
+
+def test_places_that_engines_have_already_are_given_to_no_other(tmp_path):
+    ports = Ports()
+    two = sorted(ports.take() for _ in range(2))
+    places = Places(Ports(two, start=0), Sockets({"RUNTIME_DIRECTORY": str(tmp_path)}))
+    folder = tmp_path / "engines"
+    folder.mkdir(0o700)
+    leave(folder / "00000000.sock")
+    by_port, by_path = Endpoint("127.0.0.1", two[0]), Endpoint("localhost", 0, str(folder / "00000000.sock"))
+    places.claim(by_port, by_path)
+    assert (folder / "00000000.sock").exists()
+    assert places.take(Launch(("x", "${port}"))) == {"port": str(two[1])}
+    with pytest.raises(NoPort):
+        places.take(Launch(("x", "${port}")))
+    places.give_back(by_port)
+    places.give_back(by_path)
+    assert places.take(Launch(("x", "${port}"))) == {"port": str(two[0])}
+    assert list(folder.iterdir()) == []
+    places.close()
+
+
 @pytest.fixture
 async def house(tmp_path):
     """A supervisor without a single port, what it posted, and its folder of sockets."""
@@ -211,7 +327,7 @@ async def house(tmp_path):
     ports = Ports([9398], start=0)
     with suppress(NoPort):
         ports.take()
-    house = Supervisor(events.append, find_binary=lambda: None, environ=environ, ports=ports)
+    house = furnished(events.append, find_binary=lambda: None, environ=environ, ports=ports)
     yield house, events, tmp_path / "engines"
     await house.aclose()
 
@@ -239,7 +355,7 @@ async def test_a_start_that_fails_leaves_no_socket_and_one_without_a_place_says_
         supervisor.perform(Spawn(RunId("m", n), Launch(argv), WHY))
         await until(lambda: len(events) == n + 1)  # noqa: B023  (awaited here and now)
     assert list(folder.iterdir()) == []
-    monkeypatch.setattr(supervisor._places._sockets, "_places", ())
+    monkeypatch.setattr(supervisor._workshop._places._sockets, "_places", ())
     shutil.rmtree(folder)
     supervisor.perform(Spawn(RunId("m", 3), Launch(("x",), env=(("WHERE", "${socket}"),)), WHY))
     await until(lambda: len(events) == 3)

@@ -18,10 +18,11 @@ from swapd.core.commands import Spawn
 from swapd.core.engine import RunId
 from swapd.core.events import EngineReady, Event
 from swapd.core.spec import Launch
+from swapd.engines import process as process_module
 from swapd.engines import run as run_module
+from swapd.engines.furnished import furnished
 from swapd.engines.ports import Ports
 from swapd.engines.process import Process
-from swapd.engines.supervisor import Supervisor
 from tests.engines.conftest import WHY
 from tests.processes import until
 
@@ -125,7 +126,7 @@ async def test_ready_is_not_told_of_an_engine_that_survives_its_kill_for_a_while
 
 async def test_a_port_comes_back_with_the_exit_and_with_a_failed_start():
     events: list[Event] = []
-    supervisor = Supervisor(events.append, find_binary=lambda: None, environ=os.environ, ports=Ports([9399]))
+    supervisor = furnished(events.append, find_binary=lambda: None, environ=os.environ, ports=Ports([9399]))
     for n, argv in enumerate([("no-such-binary",), ("true",), ("true",)]):
         supervisor.perform(Spawn(RunId("m", n), Launch(argv), WHY))
         await until(lambda: len(events) == n + 1)  # noqa: B023  (awaited here and now)
@@ -168,9 +169,10 @@ async def test_a_process_that_cannot_be_watched_does_not_live_on(room, monkeypat
     def start(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
+    await room.exit(room.spawn(Launch(("true",))))  # what all share is opened by the first
     before = len(list(Path("/proc/self/fd").iterdir()))
-    monkeypatch.setattr(os, "pidfd_open", fails)
     with monkeypatch.context() as patch:
+        patch.setattr(os, "pidfd_open", fails)
         patch.setattr(threading.Thread, "start", start)
         run = room.spawn(Launch(("sleep", "600")))
     assert (await room.exit(run)).reason == "cannot watch 'sleep': can't start new thread"
@@ -180,20 +182,20 @@ async def test_a_process_that_cannot_be_watched_does_not_live_on(room, monkeypat
         run = room.spawn(Launch(("sleep", "600")))
     assert (await room.exit(run)).reason == "cannot watch 'sleep': [Errno 24] Too many open files"
     assert room.left() == []
-    monkeypatch.setattr(os, "pipe2", fails)
+    monkeypatch.setattr(os, "memfd_create", fails)
     run = room.spawn(Launch(("sleep", "600")))
-    assert (await room.exit(run)).reason == "cannot start 'sleep': Too many open files"
+    assert (await room.exit(run)).reason == f"cannot keep what {run} would write: Too many open files"
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
-async def test_a_stop_command_without_a_pipe_does_not_keep_the_signal_back(room, monkeypatch):
+async def test_a_stop_command_that_cannot_be_started_does_not_keep_the_signal_back(room, monkeypatch):
     run = room.fake()
     await room.ready(run)
 
-    def fails(*_: object) -> int:
+    def fails(*_: object, **__: object) -> int:
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(os, "pipe2", fails)
+    monkeypatch.setattr(process_module.subprocess, "Popen", fails)
     room.terminate(run, "true")
     assert (await room.exit(run)).code == 0
 
@@ -248,7 +250,7 @@ async def test_an_error_in_finding_the_binary_comes_back_as_an_end(room, caplog)
     def fails() -> str:
         raise RuntimeError("the PATH is on fire")
 
-    room.supervisor._find_binary = fails
+    room.supervisor._workshop._find_binary = fails
     end = await room.exit(room.spawn(Launch(("${binary}",))))
     assert end.reason == "the PATH is on fire"
     assert "cannot start m#1" in caplog.text

@@ -16,7 +16,7 @@ from swapd.core.engine import RunId
 from swapd.core.events import EngineExited, EngineReady, EngineSick
 from swapd.core.need import Way
 from swapd.core.spec import Launch
-from swapd.engines.supervisor import Supervisor
+from swapd.engines.furnished import furnished
 from swapd.engines.tree import Tree
 from tests.engines.conftest import WHY
 from tests.processes import until
@@ -151,7 +151,7 @@ async def test_the_loop_stays_quick_while_an_engine_floods_its_log(room):
     await room.exit(run)
     measuring.cancel()
     assert lag < 0.25
-    assert "cleaning up before exit..." in room.supervisor.logs("m").tail(2)
+    assert "cleaning up before exit..." in room.supervisor.logs("m").tail(3)
 
 
 async def test_a_long_line_is_cut_and_the_next_one_is_whole(room):
@@ -225,7 +225,7 @@ async def test_orders_for_unknown_runs_and_second_orders_are_harmless(room):
 async def test_what_swapd_was_configured_by_does_not_configure_the_engine(tmp_path):
     events = []
     environ = {**os.environ, "LLAMA_ARG_CTX_SIZE": "1", "SWAPD_ADMIN_KEY": "k", "NOTIFY_SOCKET": "@x", "KEPT": "1"}
-    supervisor = Supervisor(events.append, find_binary=lambda: None, environ=environ)
+    supervisor = furnished(events.append, find_binary=lambda: None, environ=environ)
     own = (("LLAMA_OWN", "yes"), ("PORT", "${port}"))
     launch = Launch(("sh", "-c", f"env > {tmp_path}/env"), env=own)
     supervisor.perform(Spawn(RunId("m", 1), launch, WHY))
@@ -255,11 +255,11 @@ async def test_the_devices_that_were_chosen_are_filled_in(room):
 
 
 async def test_threads_that_are_left_open_are_shared(room, monkeypatch):
-    monkeypatch.setattr("swapd.engines.supervisor.threads", lambda: 12)
+    monkeypatch.setattr("swapd.engines.workshop.threads", lambda cpus: 12)
     assert await said_by(room, "echo ${threads}") == "12"
     assert await said_by(room, "echo ${threads}", sharers=3) == "4"
     assert await said_by(room, "echo ${threads}", sharers=30) == "2"
-    monkeypatch.setattr("swapd.engines.supervisor.threads", lambda: 1)
+    monkeypatch.setattr("swapd.engines.workshop.threads", lambda cpus: 1)
     assert await said_by(room, "echo ${threads}", sharers=2) == "1"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import json
 import os
 import signal
 import socket
@@ -48,20 +49,48 @@ def options() -> argparse.Namespace:
     parser.add_argument("--log-flood", type=int, default=0, help="MB to stderr, once listening")
     parser.add_argument("--long-line", type=int, default=0, help="bytes of one line to stderr")
     parser.add_argument("--binary-log", action="store_true", help="bytes that are no text to stderr")
+    parser.add_argument("--bind-seconds", type=float, default=0.0, help="wait so long before listening")
     parser.add_argument("--lock", help="a file that only one engine at a time may lock")
+    parser.add_argument("--seats", help="a folder of files SEATS/0, SEATS/1 ..., of which each engine locks one")
+    parser.add_argument("--seat-count", type=int, default=1, help="that many engines fit")
+    parser.add_argument("--whim", help="a JSON file of knobs for one start only, which takes it away")
     parser.add_argument("--journal", help="a file that gets what happens as JSON lines")
-    return parser.parse_known_args()[0]
+    return with_whim(parser.parse_known_args()[0])
 
 
-def take_lock(path: str) -> Any:
-    """Hold the lock for as long as the answer is kept; exit with 99 if another engine holds it."""
-    file = Path(path).open("w")  # noqa: SIM115  (open for life)
+def with_whim(opts: argparse.Namespace) -> argparse.Namespace:
+    """What the file says for this start goes before the flags: a fault without a changed command line."""
+    try:
+        text = Path(opts.whim or "").read_text()
+        Path(opts.whim).unlink()
+    except OSError:
+        return opts
+    vars(opts).update(json.loads(text))
+    return opts
+
+
+def locked(path: Path) -> Any:
+    """The file, to be held for as long as its lock; None if another process holds that."""
+    file = path.open("w")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        sys.stderr.write("error: another engine is up\n")
-        sys.exit(99)
+        file.close()
+        return None
     return file
+
+
+def take_place(opts: argparse.Namespace, engine: Engine) -> list[Any]:
+    """The locks that this engine needs, its children inherit them; exit with 99 if another engine is there."""
+    seats = [[Path(opts.seats) / str(number) for number in range(opts.seat_count)]] if opts.seats else []
+    held = []
+    for choice in [*([[Path(opts.lock)]] if opts.lock else []), *seats]:
+        taken = next((file for path in choice if (file := locked(path)) is not None), None)
+        if taken is None:
+            engine.note("crowded", alias=opts.alias, lock=str(choice[0]))
+            quit_with(99, "error: another engine is up")
+        held.append(taken)
+    return held
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -102,9 +131,11 @@ def make_noise(opts: argparse.Namespace) -> None:
 
 
 def quit_with(code: int, last: str) -> None:
-    """Without waiting for any thread."""
+    """Without waiting for any thread. A negative code: by that signal."""
     sys.stderr.write(last + "\n")
     sys.stderr.flush()
+    if code < 0:
+        os.kill(os.getpid(), -code)
     os._exit(code)
 
 
@@ -141,15 +172,16 @@ def main() -> None:
     opts = options()
     engine = Engine(opts)
     engine.note("started")
-    lock = take_lock(opts.lock) if opts.lock else None
+    held = take_place(opts, engine)
     if opts.exit_code is not None and opts.exit_after is None:
         quit_with(opts.exit_code, f"error: told to exit with {opts.exit_code}")
     if opts.grandchild:
         start_grandchild(opts.grandchild_setsid)
+    time.sleep(opts.bind_seconds)
     listener = listen(opts.host, opts.port)
     threading.Thread(target=accept, args=(engine, listener), daemon=True).start()
     live(engine)
-    del lock
+    del held
 
 
 if __name__ == "__main__":

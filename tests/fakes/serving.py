@@ -139,7 +139,8 @@ class Connection:
         self.engine.note("request", stream=bool(asked.get("stream")))
         slot = self.engine.take_slot()
         knobs = argparse.Namespace(**{**vars(self.opts), **asked})
-        said = shapes.words(self.opts.alias, knobs.words)
+        tag = f":{asked['tag']}" if "tag" in asked else ""
+        said = shapes.words(self.opts.alias + tag, knobs.words)
         if knobs.crash_before_byte:
             os.kill(os.getpid(), signal.SIGKILL)
         try:

@@ -13,7 +13,7 @@ from swapd.core.commands import Cause, Spawn, Terminate, Why
 from swapd.core.engine import RunId
 from swapd.core.events import EngineExited, EngineReady, Event
 from swapd.core.spec import Launch
-from swapd.engines.supervisor import Supervisor
+from swapd.engines.furnished import furnished
 from tests.processes import until
 
 pytestmark = pytest.mark.real
@@ -23,7 +23,7 @@ RUN, WHY = RunId("alpha", 1), Why(Cause.ASKED)
 async def test_a_described_model_listens_on_a_socket(engine_binaries, tiny_models, tmp_path):
     events: list[Event] = []
     environ = {**os.environ, "RUNTIME_DIRECTORY": str(tmp_path)}
-    supervisor = Supervisor(events.append, find_binary=lambda: None, environ=environ)
+    supervisor = furnished(events.append, find_binary=lambda: None, environ=environ)
     keys = schema.Model(binary=engine_binaries[0], socket="unix", threads=1, context=512)
     words = llamacpp.argv("alpha", str(tiny_models / "alpha.gguf"), keys)
     assert not {"--port", "${port}"} & set(words)

@@ -1,0 +1,44 @@
+"""What /proc says of a process. By hand: psutil takes three files and five times as long."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+_NOT_FOR_US = (FileNotFoundError, ProcessLookupError, PermissionError)
+
+
+class Stat(NamedTuple):
+    """Some of the fields that proc(5) numbers 3 to 22."""
+
+    state: str
+    parent: int
+    group: int
+    session: int
+    ticks: int
+    """When it was started, in clock ticks (of 10 ms, mostly) since the machine was."""
+
+
+def stat(pid: int) -> Stat | None:
+    """None of one that is gone. Raises OSError where nothing can be read at all: no descriptor left, say."""
+    text = read(f"/proc/{pid}/stat")
+    if not text:
+        return None
+    fields = text.rpartition(b")")[2].split(None, 20)  # what stands before is its name, which may hold anything
+    return Stat(fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]))
+
+
+def variables(pid: int) -> list[bytes]:
+    """The environment it was started with, ``NAME=value`` each; empty of a zombie, and of one that is not ours.
+
+    Raises OSError as ``stat`` does.
+    """
+    return read(f"/proc/{pid}/environ").split(b"\0")
+
+
+def read(path: str) -> bytes:
+    """Nothing of one that is gone, or another's. Raises OSError where nothing can be read at all."""
+    try:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123  (pathlib takes twice as long)
+            return file.read()
+    except _NOT_FOR_US:
+        return b""

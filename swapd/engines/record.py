@@ -1,0 +1,119 @@
+"""The record of living engines, for whoever comes after us: enough to find each again, and no secret.
+
+A file of JSON, versioned, replaced as a whole. It is good until the machine is started anew, so nothing is synced:
+what a dead process has written, the kernel still has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import fields
+from pathlib import Path
+
+import msgspec
+
+from swapd.core.engine import RunId
+from swapd.core.need import Way
+from swapd.core.spec import Launch
+from swapd.engines.identity import Identity, boot_id
+
+NAME, VERSION = "engines.json", 1
+MOST_BYTES = 4 << 20
+"""A file beyond is not ours: an engine takes some 700 bytes."""
+_NONSENSE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One engine, from its spawn to its end."""
+
+    model: str
+    n: int
+    identity: Identity
+    launch: str
+    """Its launch, as ``digest`` has it."""
+    program: str
+    """``argv[0]``: the client of a container is told apart by it."""
+    values: dict[str, str]
+    """What the launch left open: ``port`` or ``socket``, ``threads``, ``device``..."""
+    devices: tuple[str, ...]
+    cost: dict[str, int]
+    stop: tuple[str, ...]
+    """Its command before SIGTERM, nothing left open in it."""
+    grace: float
+    """Seconds from SIGTERM to SIGKILL."""
+    ready: bool = False
+
+    @property
+    def run(self) -> RunId:
+        """Which."""
+        return RunId(self.model, self.n)
+
+    @property
+    def way(self) -> Way:
+        """Where it runs, and what is reckoned for it there."""
+        return Way(self.cost, self.devices)
+
+
+class _Cover(msgspec.Struct):
+    """All that is sure of a record of any version."""
+
+    version: int
+    boot: str = ""
+
+
+class _Record(msgspec.Struct):
+    boot: str
+    engines: list[Entry]
+    version: int = VERSION
+
+
+class Unreadable(Exception):
+    """Not a record that we know; the message says why."""
+
+
+def digest(launch: Launch) -> str:
+    """Tells launches apart without saying what is in them: keys may be in argv and env."""
+    parts = [(field.name, getattr(launch, field.name)) for field in fields(launch)]
+    plain = [(name, sorted(value) if isinstance(value, frozenset) else value) for name, value in parts]
+    return hashlib.sha256(repr(plain).encode()).hexdigest()[:32]
+
+
+def read(folder: Path) -> list[Entry]:
+    """What was recorded since the machine was started; empty if there is no file. Raises Unreadable. Blocks."""
+    path = folder / NAME
+    try:
+        with path.open("rb") as file:
+            told = file.read(MOST_BYTES + 1)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise Unreadable(f"cannot read {path}: {error.strerror}") from error
+    try:
+        return _understood(told)
+    except ValueError as error:
+        raise Unreadable(f"cannot read {path}: {error}") from error
+
+
+def _understood(told: bytes) -> list[Entry]:
+    """Raises ValueError."""
+    if len(told) > MOST_BYTES:
+        raise ValueError(f"it is larger than {MOST_BYTES >> 20} MiB")
+    try:
+        cover = msgspec.json.decode(told, type=_Cover)
+        if cover.version > VERSION:
+            raise ValueError(f"it is of version {cover.version}, this swapd knows {VERSION}")
+        if cover.boot != boot_id():
+            return []
+        return msgspec.json.decode(told, type=_Record).engines
+    except _NONSENSE as error:
+        raise ValueError(str(error)) from error
+
+
+def write(folder: Path, entries: list[Entry]) -> None:
+    """Replace the file, for its owner's eyes only. Raises OSError. Blocks."""
+    draft, path = folder / f"{NAME}.new", folder / NAME
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(_Record(boot_id(), entries)), indent=1))
+    draft.replace(path)

@@ -1,0 +1,90 @@
+"""The record as it is kept while we live: written in a thread, soon after each change.
+
+What is not written yet, or cannot be, is found by the marks in its environment, and stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+import msgspec
+
+from swapd import tasks, threads
+from swapd.core.engine import RunId
+from swapd.engines.record import NAME, Entry, write
+
+log = logging.getLogger("swapd")
+
+
+class Register:
+    """The living engines of this daemon."""
+
+    def __init__(self, folder: Path | None) -> None:
+        """``folder``: None keeps no record."""
+        self._folder = folder
+        self._entries: dict[RunId, Entry] = {}
+        self._dirty = False
+        self._failed = False
+        self._writing: asyncio.Task[None] | None = None
+
+    def __contains__(self, run: RunId) -> bool:
+        return run in self._entries
+
+    def put(self, entry: Entry) -> None:
+        """It lives."""
+        self._entries[entry.run] = entry
+        self._changed()
+
+    def ready(self, run: RunId) -> None:
+        """It answered."""
+        if (entry := self._entries.get(run)) is not None and not entry.ready:
+            self._entries[run] = msgspec.structs.replace(entry, ready=True)
+            self._changed()
+
+    def drop(self, run: RunId) -> None:
+        """It is gone."""
+        if self._entries.pop(run, None) is not None:
+            self._changed()
+
+    def flush(self) -> None:
+        """Write what is not written yet. Blocks."""
+        if self._dirty:
+            self._save()
+
+    async def aclose(self) -> None:
+        """Write what is not written yet."""
+        if self._writing is not None:
+            await self._writing
+        self.flush()
+
+    def _changed(self) -> None:
+        self._dirty = self._folder is not None
+        if self._dirty and self._writing is None:
+            self._writing = tasks.spawn(self._write(), name="write the record of engines")
+
+    async def _write(self) -> None:
+        try:
+            while self._dirty:
+                await threads.run(self._save)
+        finally:
+            self._writing = None
+
+    def _save(self) -> None:
+        assert self._folder is not None
+        self._dirty = False
+        entries = list(self._entries.values())
+        try:
+            write(self._folder, entries)
+        except OSError as error:
+            self._tell(error)
+        else:
+            self._failed = False
+
+    def _tell(self, error: OSError) -> None:
+        """Once, until it works again."""
+        if not self._failed:
+            self._failed = True
+            where = self._folder and self._folder / NAME
+            log.warning("cannot write %s: %s; engines would not outlive this daemon", where, error.strerror)
