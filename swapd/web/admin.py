@@ -10,12 +10,14 @@ from swapd.core.events import LoadWished, UnloadWished
 from swapd.core.refusal import Reason, Refusal, Refused
 from swapd.core.view import View
 from swapd.web.auth import check_operator
-from swapd.web.errors import BAD_REQUEST, Problem, of_refusal
+from swapd.web.bridge import FOLLOWS
+from swapd.web.errors import BAD_REQUEST, INVALID, Form, Problem, of_refusal
 from swapd.web.events import Feed, stream
-from swapd.web.gate import Clock, Config, Engines, Gate
+from swapd.web.gate import Clock, Config, Engines, Gate, Upgrade
 from swapd.web.status import Picture
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+CANNOT_UPGRADE = Form(409, "cannot_upgrade", INVALID)
 TAIL = 200
 """Lines of log shown where no number is asked for."""
 
@@ -23,12 +25,21 @@ TAIL = 200
 class Admin:
     """The handlers."""
 
-    def __init__(self, gate: Gate, config: Config, engines: Engines, clock: Clock, feed: Feed) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        config: Config,
+        engines: Engines,
+        clock: Clock,
+        feed: Feed,
+        upgrade: Upgrade | None = None,
+    ) -> None:
         self._gate = gate
         self._config = config
         self._engines = engines
         self._clock = clock
         self._feed = feed
+        self._upgrade = upgrade
 
     def routes(self) -> list[web.RouteDef]:
         """The route table of this module."""
@@ -62,7 +73,8 @@ class Admin:
 
     async def status(self, request: web.Request) -> web.Response:
         """Everything that is known, as one object."""
-        return web.json_response(self._picture().status(self._config))
+        execs = self._upgrade.execs if self._upgrade is not None else 0
+        return web.json_response(self._picture().status(self._config) | {"execs": execs})
 
     async def explain(self, request: web.Request) -> web.Response:
         """Why one model is, or is not, up, and when those who wait may be served."""
@@ -99,7 +111,12 @@ class Admin:
         return web.json_response({"models": names, "state": "cold"})
 
     async def reload(self, request: web.Request) -> web.Response:
-        """Read the config again; 422 with all problems if it has any, and then nothing changes."""
+        """Read the config again; 422 with all problems if it has any, and then nothing changes.
+
+        ``?exec=1``: the daemon executes itself anew; 202 once nothing speaks against that.
+        """
+        if request.query.get("exec") == "1":
+            return await self._execute()
         outcome = await self._config.reload()
         return web.json_response(outcome, status=422 if "problems" in outcome else 200)
 
@@ -115,11 +132,19 @@ class Admin:
         if request.query.get("follow") != "1":
             await response.write("".join(f"{line}\n" for line in book.tail(tail)).encode())
             return response
+        request[FOLLOWS] = True
         async with book.subscribe() as lines:
             await response.write("".join(f"{line}\n" for line in book.tail(tail)).encode())
             async for line in lines:
                 await response.write(f"{line}\n".encode())
         return response
+
+    async def _execute(self) -> web.Response:
+        if self._upgrade is None:
+            raise Problem(BAD_REQUEST, "cannot upgrade: this swapd cannot execute itself anew")
+        if why := await self._upgrade.ask():
+            raise Problem(CANNOT_UPGRADE, why)
+        return web.json_response({"upgrading": True, "execs": self._upgrade.execs}, status=202)
 
     def _picture(self) -> Picture:
         return Picture(self._gate.view(), self._engines, self._clock)

@@ -21,6 +21,11 @@ class Alarm:
         self._timer: asyncio.TimerHandle | None = None
         self._when = 0.0
 
+    @property
+    def due(self) -> float | None:
+        """When it would ring."""
+        return self._due
+
     def set(self, seconds: float | None) -> None:
         """Ring in so many seconds from now, and not before; None: never."""
         if seconds is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+from collections.abc import Callable
 from typing import cast
 
 from aiohttp import HttpVersion11, web
@@ -12,10 +13,16 @@ from aiohttp.abc import AbstractStreamWriter
 
 from swapd.web.client import Client, Form
 from swapd.web.connection import Connection
-from swapd.web.errors import dialect_of
+from swapd.web.errors import Problem, dialect_of, respond
 from swapd.web.manners import MANNERS
 
 _CLIENT: web.RequestKey[Client] = web.RequestKey("client", Client)
+ENDED: web.RequestKey[Problem] = web.RequestKey("ended", Problem)
+"""Why the request is ended before its time: its task is cancelled for that."""
+IDLE: web.RequestKey[Callable[[], bool]] = web.RequestKey("idle")
+"""Of a websocket: whether nothing has passed through it for a while."""
+FOLLOWS: web.RequestKey[bool] = web.RequestKey("follows", bool)
+"""The answer goes on for as long as it is listened to."""
 TAKEN = 120.0
 """Seconds for which a client may take nothing of the end of an answer."""
 
@@ -34,6 +41,19 @@ def client_of(request: web.Request) -> Client:
 def behind(request: web.Request) -> Client | None:
     """The client that ``client_of`` has made of it."""
     return request.get(_CLIENT)
+
+
+def cut_short(request: web.Request) -> web.StreamResponse:
+    """How a request ends that was ENDED: as far as its answer is not begun, by one that says why."""
+    client, problem = behind(request), request[ENDED]
+    if client is not None and client.begun:
+        if not client.status:
+            client.refuse(problem)
+        return Relayed(client)
+    response = respond(problem, dialect_of(request.path))
+    if not request.content.is_eof():  # the rest of its body is not waited for
+        response.force_close()
+    return response
 
 
 class Relayed(web.StreamResponse):

@@ -21,6 +21,10 @@ class Carrier(Wire):
         """Whether nothing more can be asked; so it is after an answer that came too soon."""
         return self._sending is not None or super().spent
 
+    def waits_since(self) -> float | None:
+        """While it sends it is the client who is waited for, or the engine's taking, which has its own bound."""
+        return super().waits_since() if self._sending is None else None
+
     async def upload(self, request: bytes, body: Upload, bounds: Timeouts, bound: float | None) -> Status:
         """``ask`` for a request whose body is sent in pieces; ``bound`` counts from when it is out.
 
@@ -32,6 +36,7 @@ class Carrier(Wire):
                 head = await self._send(self._sending, request, body)
                 if head is None:
                     self._sending = None
+                    self._asked = self._loop.time()
                     self._alarm.set(bound)
                     head = await self._head()
                 return head

@@ -9,6 +9,7 @@ from swapd.core.settings import ClientKey
 from swapd.web import errors, framing, heads
 from swapd.web.errors import Dialect, Problem
 from swapd.web.flow import Sink
+from swapd.web.frames import GOING_AWAY
 from swapd.web.framing import LAST_CHUNK, Chunked, Counted, Enchunked, Framing
 from swapd.web.gate import Lease
 from swapd.web.headers import JSON, client_lines, own_lines
@@ -54,13 +55,15 @@ class Turn:
 
     ``who``: the client by its key, where the config has clients. ``counted``: it is among those that it may ask
     for. ``streams``: it wants Server-Sent Events. ``again``: it may be asked once more, as it has heard nothing.
-    ``lease``: what answered it, or is about to. ``reason``: what it waited for last: a swap, a load or the busy.
+    ``ended``: why it is ended before its time. ``lease``: what answered it, or is about to. ``reason``: what it
+    waited for last: a swap, a load or the busy.
     """
 
     who: ClientKey | None = None
     counted: bool = False
     streams: bool = False
     again: bool = False
+    ended: Problem | None = None
     lease: Lease | None = None
     reason: str = ""
 
@@ -122,6 +125,7 @@ class Client:
         """The same for an engine that has switched protocols: then no request of the client's can follow."""
         head = answer.head
         upgrade = heads.lines([(b"Connection", b"Upgrade"), *((b"Upgrade", to) for to in head.values(b"upgrade"))])
+        self.status = head.code
         self.keep = True  # nothing else is to be said of the connection
         start = self._head(b"%d %s" % (head.code, head.reason), client_lines(head), notes, upgrade)
         self.keep = False
@@ -155,12 +159,17 @@ class Client:
         self.channel.write(chunk(words) if self._form.minor else words)
 
     def cut(self, answer: Answer, problem: Problem) -> None:
-        """The answer broke off. An SSE client is told by an event, any other by a broken connection."""
+        """The answer broke off. An SSE client is told by an event, one of a websocket by its closing frame.
+
+        Any other, and one in the middle of a frame, is told by a broken connection.
+        """
         self.visit.code = problem.form.code
         ending = None
         if answer.is_events:
             # The blank lines first: whatever half an event is out, ours begins on a line of its own.
             ending = answer.body.ended_with(b"\n\n" + errors.sse_event(problem, self._form.dialect))
+        elif self.status == HTTPStatus.SWITCHING_PROTOCOLS:
+            ending = answer.body.ended_with(GOING_AWAY)
         if ending is None:
             self.channel.reset()
         else:

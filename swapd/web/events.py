@@ -20,6 +20,7 @@ from aiohttp import web
 from swapd.core.commands import Command
 from swapd.core.events import CatalogChanged, Event
 from swapd.core.told import Granted, News, Story
+from swapd.web.bridge import FOLLOWS
 from swapd.web.errors import BAD_REQUEST, Problem
 from swapd.web.gate import Clock
 
@@ -163,8 +164,10 @@ async def stream(feed: Feed, request: web.Request) -> web.StreamResponse:
     await response.prepare(request)
     await response.write(b": swapd events\n\n")
     feed.readers += 1
+    if follow := request.query.get("follow") != "0":
+        request[FOLLOWS] = True
     try:
-        async for piece in feed.read(at, follow=request.query.get("follow") != "0"):
+        async for piece in feed.read(at, follow=follow):
             if piece:
                 await response.write(piece)
     finally:

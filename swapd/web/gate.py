@@ -91,3 +91,14 @@ class Config(Protocol):
 
     async def reload(self) -> dict[str, Any]:
         """Read the file again. Returns the changes, or ``{"problems": [...]}``."""
+
+
+class Upgrade(Protocol):
+    """The daemon's way to execute itself anew."""
+
+    @property
+    def execs(self) -> int:
+        """How often it did so."""
+
+    async def ask(self) -> str:
+        """Empty once it goes on by itself; else why it cannot be."""

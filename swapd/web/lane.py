@@ -6,12 +6,13 @@ import asyncio
 from typing import Protocol
 
 from swapd import tasks
-from swapd.web import express
+from swapd.web import express, heads
 from swapd.web.alarm import Alarm
 from swapd.web.client import Client
 from swapd.web.connection import Connection
+from swapd.web.errors import Problem
 from swapd.web.express import Express, Other
-from swapd.web.visit import Visit
+from swapd.web.visit import Visit, fresh_line
 
 HALF_SENT = 60.0
 """Seconds that the head of a request may take; and so many without a byte its body."""
@@ -23,6 +24,9 @@ AHEAD = 1 << 20
 
 class Hall(Protocol):
     """Where a lane leads to."""
+
+    held: bool
+    """Nothing new is begun for now."""
 
     def limit(self) -> int:
         """Bytes that a body may have."""
@@ -46,6 +50,7 @@ class Lane(asyncio.Protocol):
         self._text: bytes | bytearray = b""
         self._enough = 1  # bytes of the text from which on it is worth a look
         self._task: asyncio.Task[None] | None = None
+        self._client: Client | None = None  # whom the task answers, once it has begun
         self._last = False
         self._unsent = 0
         self._alarm = Alarm(loop, self._rings)
@@ -74,6 +79,45 @@ class Lane(asyncio.Protocol):
         self._last = True
         if self._task is None:
             self._connection.transport.close()
+
+    def busy(self) -> object | None:
+        """The task of a request that has begun; ``holding`` says the rest."""
+        if self._task is not None:
+            return self._task
+        half_read = self._text and not self._connection.transport.is_closing()
+        return self if half_read or self._connection.unsent() else None
+
+    def hold(self) -> None:
+        """Read only what is still to come of a request that is half read."""
+        transport = self._connection.transport
+        if transport.is_closing():
+            return
+        if self._text and self._task is None:
+            transport.resume_reading()
+        else:
+            transport.pause_reading()
+
+    def release(self) -> None:
+        """Read on."""
+        if not self._connection.transport.is_closing():
+            self._connection.transport.resume_reading()
+
+    def cut(self, problem: Problem) -> None:
+        """End what is under way."""
+        if self._client is not None and self._task is not None:
+            if self._client.turn.ended is None:
+                self._client.turn.ended = problem
+                self._task.cancel()
+        elif self._task is None and self._text:
+            if heads.END in self._text:
+                visit = Visit(fresh_line(), "", "", 0.0)
+                Client(self._connection, keep=False, visit=visit).refuse(problem)
+            self._text = b""
+            self._connection.transport.close()
+
+    def is_clean(self) -> bool:
+        """What was read and not answered is in the text."""
+        return not self._text
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has left: what it asked for is not wanted any more."""
@@ -106,11 +150,11 @@ class Lane(asyncio.Protocol):
 
     async def _answer(self, request: Express) -> None:
         visit = self._hall.welcome(self._connection, request)
-        client = Client(self._connection, keep=request.head.keep, visit=visit)
+        client = self._client = Client(self._connection, keep=request.head.keep, visit=visit)
         try:
             await self._hall.answer(client, request)
         finally:
-            self._task = None
+            self._task = self._client = None
         transport = self._connection.transport
         if transport.is_closing():
             return
@@ -120,6 +164,8 @@ class Lane(asyncio.Protocol):
             transport.close()
         else:
             self._look()
+            if self._hall.held:
+                self.hold()
 
     def _rings(self) -> None:
         """Nothing has come for long. A client that still takes its last answer is only slow."""

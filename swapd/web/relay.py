@@ -82,7 +82,7 @@ async def relay(
         except EngineBroke:
             raise  # nothing has reached the client
         except BaseException:
-            client.channel.reset()  # whatever it is, the client must not make a proper end of it
+            _leave_off(client, answer)
             raise
         finally:
             answer.release()
@@ -118,6 +118,15 @@ async def whole(passing: Passing, most: int = LONGEST) -> bytes:
     if page.cut:
         raise EngineBroke(f"its answer has more than {most} bytes", unheard=False)
     return bytes(page.text)
+
+
+def _leave_off(client: Client, answer: Answer) -> None:
+    """Whatever it is, the client must not make a proper end of it. One that is ended for a reason is told it."""
+    ended = client.turn.ended
+    if ended is None:
+        client.channel.reset()
+    elif client.status and not answer.body.over:  # else it has all of it; or nothing, and is to be refused
+        client.cut(answer, ended)
 
 
 def _cut(passing: Passing, error: Exception) -> None:

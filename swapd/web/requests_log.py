@@ -168,6 +168,7 @@ class RequestsLog:
                         await asyncio.wait([self._writing])
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
 
     def _flush(self) -> None:
         if self._timer is not None:

@@ -19,6 +19,7 @@ from swapd.core.settings import ClientKey
 from swapd.core.view import ModelView
 from swapd.web import asked
 from swapd.web.asked import Peek
+from swapd.web.bridge import FOLLOWS
 from swapd.web.entries import LOADED, LOADING, UNLOADED, entry, names, progress, status, value
 from swapd.web.errors import BAD_REQUEST, FIRST_BYTE_LATE, MODEL_REQUIRED, Problem, of_refusal
 from swapd.web.events import Moves
@@ -120,6 +121,7 @@ class Router:
         seen = self._moves.count
         await response.prepare(request)
         await response.write(b": swapd models\n\n")
+        request[FOLLOWS] = True
         while not self._moves.over:
             loads = any(value(model) == LOADING for model in listed(self._gate, who))
             await self._moves.after(seen, STEP if loads else QUIET)

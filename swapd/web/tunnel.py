@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
 from aiohttp import HttpVersion11, web
 
+from swapd.web.bridge import IDLE
+from swapd.web.frames import Frames
 from swapd.web.headers import upstream_lines
 from swapd.web.relay import Passing, Pour, as_it_comes
 from swapd.web.upstream import Request
 from swapd.web.wire import Lost
 
+STILL = 1.0
+"""Seconds without a byte after which it is idle."""
 _UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
 
 
@@ -36,8 +41,9 @@ def asked(request: web.Request, target: str) -> tuple[Request, Pour]:
 
     Browsers let any page open one, and read it: where no key is needed, the guard has kept out foreign pages.
     """
-    lines = upstream_lines(request.raw_headers) + _UPGRADE
-    return Request("GET", target, lines, None, upgrade=True), partial(_both_ways, _WayIn(request))
+    lines, way = upstream_lines(request.raw_headers) + _UPGRADE, _WayIn(request)
+    request[IDLE] = way.is_idle
+    return Request("GET", target, lines, None, upgrade=True), partial(_both_ways, way)
 
 
 async def _both_ways(way: _WayIn, passing: Passing) -> None:
@@ -49,6 +55,7 @@ async def _both_ways(way: _WayIn, passing: Passing) -> None:
     client, answer = passing.client, passing.answer
     if answer.head.code != 101:
         return await as_it_comes(passing)
+    answer.body = _WayOut(way.stir)
     way.open(passing)
     try:
         with contextlib.suppress(Lost, TimeoutError):  # its frames tell a cut from an end
@@ -56,6 +63,19 @@ async def _both_ways(way: _WayIn, passing: Passing) -> None:
     finally:
         way.close()
     return None
+
+
+class _WayOut(Frames):
+    """From the engine."""
+
+    def __init__(self, stir: Callable[[], None]) -> None:
+        super().__init__()
+        self._stir = stir
+
+    def take(self, data: bytes) -> bytes:
+        """Everything."""
+        self._stir()
+        return super().take(data)
 
 
 class _WayIn:
@@ -68,10 +88,20 @@ class _WayIn:
         self._protocol = request.protocol
         self._passing: Passing | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._stirred = 0.0
+
+    def stir(self) -> None:
+        """Something passes, one way or the other."""
+        self._stirred = asyncio.get_running_loop().time()
+
+    def is_idle(self) -> bool:
+        """Whether it is open, and nothing has passed for a while."""
+        return self._passing is not None and asyncio.get_running_loop().time() - self._stirred >= STILL
 
     def open(self, passing: Passing) -> None:
         """From now on all goes to the engine, beginning with what has come already."""
         self._passing = passing
+        self.stir()
         self._protocol.set_parser(cast(Any, self))
 
     def close(self) -> None:
@@ -82,6 +112,7 @@ class _WayIn:
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
         """More from the client. That was not the end, and nothing of it is left."""
         assert self._passing is not None
+        self.stir()
         self._passing.answer.feed(data, self)
         return False, b""
 

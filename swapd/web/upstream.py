@@ -16,7 +16,7 @@ from swapd.core.commands import Command, Kill, Revoke, Terminate
 from swapd.core.engine import Endpoint, RunId
 from swapd.core.events import EngineExited, EngineReady, Event
 from swapd.core.spec import Timeouts
-from swapd.web import framing
+from swapd.web import framing, waits
 from swapd.web.carrier import Carrier
 from swapd.web.dial import dial
 from swapd.web.flow import Sink, Source, Upload
@@ -77,7 +77,7 @@ class Line:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        self._wires: set[Wire] = set()
+        self.wires: set[Wire] = set()
         self._resting: list[Wire] = []
         self._closed = False
         self._head = endpoint.head.encode()
@@ -89,7 +89,7 @@ class Line:
         A wire that had rested and was found dead before the first byte is tried once more on a fresh one: the
         engine had closed it, and never saw the request.
         """
-        bound, name = _first_byte(bounds)
+        bound, name = waits.first_byte(bounds)
         try:
             return await self._ask(request, bounds, bound)
         except Silent as silent:
@@ -111,7 +111,7 @@ class Line:
     def close(self) -> None:
         """Close all sockets at once; whoever waits for an answer hears of it."""
         self._closed = True
-        for wire in list(self._wires):
+        for wire in list(self.wires):
             wire.abort()
 
     async def _ask(self, request: Request, bounds: Timeouts, bound: float | None) -> tuple[Wire, Status]:
@@ -147,14 +147,14 @@ class Line:
             late = isinstance(error, TimeoutError) and bound is not None
             why = f"no connection to the engine within {bound:g} s" if late else error.strerror or str(error)
             raise EngineBroke(why, deaf=isinstance(error, _NOBODY)) from error
-        self._wires.add(wire)
+        self.wires.add(wire)
         if self._closed:
             wire.abort()
             raise EngineBroke("it was told to stop")
         return wire
 
     def _forget(self, wire: Wire) -> None:
-        self._wires.discard(wire)
+        self.wires.discard(wire)
         if wire.resting and wire in self._resting:
             self._resting.remove(wire)
 
@@ -237,7 +237,7 @@ class Upstream:
         """One request; its answer when the head has come. Raises EngineBroke and FirstByteLate."""
         line = self._lines.get(run)
         if line is None:
-            raise EngineBroke("it was told to stop")
+            raise EngineBroke("it has ended, or was told to stop")
         line.relaying += 1
         try:
             wire, head = await line.send(request, bounds)
@@ -273,6 +273,15 @@ class Upstream:
         line = self._lines.get(run)
         return line.relaying if line is not None else 0
 
+    def waited(self, run: RunId) -> float:
+        """For how many seconds somebody has had no byte of the run; 0 if nobody waits for one."""
+        line = self._lines.get(run)
+        return waits.longest(line.wires, asyncio.get_running_loop().time()) if line is not None else 0.0
+
+    def forget(self, run: RunId) -> None:
+        """Its process has ended: nobody is sent there any more. What it said before is still listened to."""
+        self._lines.pop(run, None)
+
     def _drop(self, run: RunId) -> None:
         line = self._lines.pop(run, None)
         if line is not None:
@@ -288,10 +297,3 @@ def _stays(head: Status) -> bool:
     """Whether the engine means to keep the connection open."""
     words = head.tokens(b"connection")
     return b"close" not in words and (head.minor == 1 or b"keep-alive" in words)
-
-
-def _first_byte(bounds: Timeouts) -> tuple[float | None, str]:
-    """How long to wait for the first byte, and the key of the config that says so."""
-    if bounds.total is not None and (bounds.first_byte is None or bounds.total < bounds.first_byte):
-        return bounds.total, "total"
-    return bounds.first_byte, "first_byte"

@@ -59,6 +59,13 @@ class Wire(asyncio.Protocol):
         broken = self._failure is not None or self._transport.is_closing()
         return broken or bool(self._got) or self._transport.get_write_buffer_size() > 0
 
+    def waits_since(self) -> float | None:
+        """Since when the engine owes us a byte, as the loop counts; None if it does not, or nobody can tell."""
+        pour, due = self._pour, self._alarm.due
+        if pour is None:
+            return self._asked if self._waiter is not None else None
+        return due - pour.idle if due is not None and pour.idle is not None and not pour.paused else None
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ready to ask."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass of asyncio's

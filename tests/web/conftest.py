@@ -25,8 +25,9 @@ from swapd.core.spec import Alias, Catalog, Edits, Launch, Listing, Retry, Servi
 from swapd.core.view import View
 from swapd.dispatch import Lease
 from swapd.doors import open_sockets, url_of
-from swapd.web.app import FrontDoor, create_app
+from swapd.web.app import create_app
 from swapd.web.events import Feed
+from swapd.web.front_door import FrontDoor
 from swapd.web.upstream import Upstream
 from tests.web import raw
 

@@ -28,7 +28,7 @@ async def test_status_is_one_object_with_every_model(hall):
     front = await hall(nothing)
     front.config.problems = [{"file": "x.yaml", "line": 1, "column": 2, "key": "a", "message": "bad"}]
     status = await (await front.client.get("/admin/status")).json()
-    assert set(status) == {"version", "generation", "budget", "machine", "models", "problems"}
+    assert set(status) == {"version", "generation", "execs", "budget", "machine", "models", "problems"}
     assert status["problems"] == front.config.problems
     alpha = status["models"][0]
     assert alpha == {

@@ -16,7 +16,7 @@ import pytest
 from swapd import journal
 from swapd.core.settings import LogSettings
 from swapd.core.spec import Catalog
-from swapd.web import app, asked, bridge, express, heads, lane, relay
+from swapd.web import asked, bridge, doorstep, express, heads, lane, relay
 from swapd.web.client import Client
 from swapd.web.connection import Connection
 from swapd.web.errors import Problem
@@ -140,7 +140,7 @@ async def test_so_it_is_in_the_lane_of_aiohttp(monkeypatch):
 
 @ONE_LOOP
 async def test_a_connection_that_is_closed_before_its_end_is_taken_does_not_stay(raw_hall, monkeypatch):
-    monkeypatch.setattr(app, "UNTAKEN", 0.2)
+    monkeypatch.setattr(doorstep, "UNTAKEN", 0.2)
     front, _ = await raw_hall(replies(plain(b"x" * 100_000)))
     async with sipping(front) as client:
         await client.ask(GET.replace(b"Host", b"Connection: close\r\nHost"))
@@ -272,4 +272,16 @@ async def test_nonsense_fills_no_log(raw_hall, printed):
         async with calling(front.port) as caller:
             await caller.send(nonsense)
             assert (await caller.answer()).status == 400
+    assert printed.getvalue() == ""
+
+
+@BOTH_LANES
+async def test_no_flood_of_nonsense_and_of_resets_is_told_in_the_log(raw_hall, printed, wanted):
+    front, _ = await raw_hall(replies(plain(b"{}")))
+    for number in range(60):
+        async with calling(front.port) as caller:
+            await caller.send((b"\x16\x03\x01\r\n\r\n", b"GET / HTTP/9\r\n\r\n", wanted[:30], wanted)[number % 4])
+            if number % 3:
+                caller.reset()
+    await until(lambda: not connections(front))
     assert printed.getvalue() == ""

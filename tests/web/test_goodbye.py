@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
 
 from swapd import tasks
-from swapd.web import app
+from swapd.core.refusal import Reason, Refusal
+from swapd.web import front_door
 from tests.web.conftest import Hall
-from tests.web.raw import LAST, Line, calling, chunked, plain, replies
+from tests.web.raw import LAST, STREAM, Line, calling, chunked, plain, post, replies
 from tests.web.test_bounds import BOTH_LANES, LANES, connections, sipping, until
 from tests.web.test_leaving import Flood
 
@@ -20,7 +22,7 @@ class Goodbye:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.bound = 0.2
-        monkeypatch.setattr(app, "GOODBYE", self.bound)
+        monkeypatch.setattr(front_door, "GOODBYE", self.bound)
 
     async def __call__(self, front: Hall) -> float:
         begun = time.monotonic()
@@ -82,3 +84,33 @@ async def test_an_idle_connection_does_not_keep_the_door_open(raw_hall, monkeypa
         assert (await caller.answer()).body == b"{}"
         assert await goodbye(front) < 0.9
         assert await caller.rest() == b""
+
+
+CLOSING = Refusal(Reason.CLOSING, "alpha", retry_after=5.0)
+
+
+@pytest.mark.parametrize("wanted", [post(), post(path=b"/v1/messages")], ids=LANES)
+async def test_who_asks_while_the_daemon_shuts_down_is_told_when_to_come_back(raw_hall, wanted):
+    front, _ = await raw_hall(replies(plain(b"{}")))
+    front.gate.refusal = CLOSING
+    async with calling(front.port) as caller:
+        await caller.send(wanted)
+        answer = await caller.answer()
+    assert (answer.status, answer.get("Retry-After")) == (503, "5")
+    assert b"shutting down" in answer.body
+
+
+@pytest.mark.parametrize("wanted", [post(STREAM), post(STREAM, path=b"/v1/messages")], ids=LANES)
+async def test_who_waits_with_comments_when_it_shuts_down_is_told_by_an_event(raw_hall, wanted):
+    front, _ = await raw_hall(replies(plain(b"{}")))
+    front.config.settings = replace(front.config.settings, keepalive_comments=0.01)
+    front.gate.open.clear()
+    async with calling(front.port) as caller:
+        await caller.send(wanted)
+        await caller.reader.readuntil(b"\n\n")
+        front.gate.refusal = CLOSING
+        front.gate.open.set()
+        rest = await caller.reader.readuntil(LAST)
+    assert b"data: " in rest
+    assert b"shutting down" in rest
+    assert b"[DONE]" not in rest

@@ -12,8 +12,9 @@ from aiohttp import web
 from swapd.core.settings import Address
 from swapd.doors import open_sockets
 from swapd.web import hosts
-from swapd.web.app import FrontDoor, create_app
+from swapd.web.app import create_app
 from swapd.web.errors import Problem
+from swapd.web.front_door import FrontDoor
 from swapd.web.hosts import LOOPBACK, NETWORK, UNIX, Hosts
 from swapd.web.proxies import Proxies
 from swapd.web.surface import HOT

@@ -234,7 +234,7 @@ async def test_a_slow_engine_holds_the_client_up_instead_of_filling_our_memory(r
         await caller.send(ASK)
         assert (await caller.answer()).status == 101
         caller.writer.write(8 * BIG)
-        (wire,) = front.upstream._lines[RunId("alpha", 1)]._wires
+        (wire,) = front.upstream._lines[RunId("alpha", 1)].wires
         await full(wire._transport.get_write_buffer_size)
         reads.set()
         async with asyncio.timeout(BOUND):
@@ -256,7 +256,7 @@ async def test_a_client_that_leaves_unseen_behind_an_engine_that_takes_nothing_i
         await caller.send(ASK)
         assert (await caller.answer()).status == 101
         caller.writer.write(8 * BIG)
-        (wire,) = front.upstream._lines[RunId("alpha", 1)]._wires
+        (wire,) = front.upstream._lines[RunId("alpha", 1)].wires
         await full(wire._transport.get_write_buffer_size)
         caller.reset()
     await released(front)
