@@ -1,0 +1,99 @@
+"""``swapd service`` in a machine with systemd."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.systemd.conftest import CONFIG, SWAPD, Service, model, stopped
+
+pytestmark = pytest.mark.proc
+UNIT = "/etc/systemd/system/swapd.service"
+INSTALL = ("service", "install", "--gpu", "none", "--config", CONFIG)
+
+
+@pytest.fixture
+def service(installed: Service) -> Iterator[Service]:
+    """Whatever a test makes of it, it is installed afterwards as it was before."""
+    installed.configure(model("a"))
+    before = written(installed)
+    yield installed
+    left = stopped(installed)
+    if written(installed) != before:
+        installed.swapd(*INSTALL, "--force")
+    assert left == {}
+
+
+def written(service: Service) -> dict[Path, str]:
+    """What stands where `install` writes."""
+    folders = ("etc/systemd/system", "etc/systemd/system/swapd.service.d", "etc/sysusers.d", "etc/tmpfiles.d")
+    found = [path for folder in folders for path in (service.lab.root / folder).glob("*swapd*")]
+    return {path: path.read_text() for path in found if path.is_file()}
+
+
+def test_to_install_again_changes_nothing(service: Service):
+    said = service.swapd(*INSTALL).stdout
+    assert f"{UNIT} is as it should be" in said
+    assert "write" not in said
+
+
+def test_a_dry_run_only_tells(service: Service):
+    said = service.swapd("service", "install", "--gpu", "nvidia", "--config", CONFIG, "--dry-run", "--now").stdout
+    drop_in = "/etc/systemd/system/swapd.service.d/gpu-nvidia.conf"
+    assert f"write {drop_in}" in said
+    assert "systemctl enable --now swapd.service" in said
+    assert not (service.lab.root / drop_in.lstrip("/")).exists()
+    assert service.pid == 0
+
+
+def test_it_starts_and_its_status_tells(service: Service):
+    service.swapd(*INSTALL, "--now")
+    assert service.alive()
+    found = json.loads(service.swapd("service", "status", "--json").stdout)
+    assert set(found["files"].values()) == {"as it should be"}
+    assert (found["enabled"], found["active"], found["pid"]) == ("enabled", "active", service.pid)
+    assert 0 < found["exposure"] <= 2.1
+    assert "active" in service.swapd("service", "status").stdout
+
+
+def test_what_the_operator_edited_is_not_overwritten_unasked(service: Service):
+    path = service.lab.root / UNIT.lstrip("/")
+    path.write_text(path.read_text().replace("WatchdogSec=30", "WatchdogSec=300"))
+    refused = service.swapd(*INSTALL, check=False)
+    assert (refused.returncode, UNIT in refused.stderr) == (1, True)
+    assert "WatchdogSec=300" in path.read_text()
+    assert json.loads(service.swapd("service", "status", "--json").stdout)["files"][UNIT] == "edited"
+    assert service.swapd("service", "uninstall", check=False).returncode == 1
+    service.swapd(*INSTALL, "--force")
+    assert "WatchdogSec=300" in path.with_name("swapd.service.edited").read_text()
+    path.with_name("swapd.service.edited").unlink()
+
+
+def test_uninstall_takes_away_all_it_wrote_and_leaves_config_and_state(service: Service):
+    service.swapd("service", "install", "--gpu", "amd", "--config", CONFIG, "--now")
+    service.swapd("service", "uninstall")
+    root = service.lab.root
+    assert not service.alive()
+    assert list(root.glob("etc/systemd/system/*/swapd*")) == list(root.glob("etc/systemd/system/swapd*")) == []
+    assert not (root / "etc/sysusers.d/swapd.conf").exists()
+    assert (root / CONFIG.lstrip("/")).exists()
+    assert (root / "var/lib/swapd").is_dir()
+    found = json.loads(service.swapd("service", "status", "--json").stdout)
+    assert found["files"] == {UNIT: "missing"}
+
+
+def test_only_root_may(service: Service):
+    as_swapd = ("setpriv", "--reuid=swapd", "--clear-groups", SWAPD)
+    refused = service.lab.run(*as_swapd, *INSTALL, check=False)
+    assert refused.returncode == 1
+    assert "only root may" in refused.stderr
+
+
+def test_now_without_a_config_is_refused_before_anything_is_done(service: Service):
+    words = ("service", "install", "--gpu", "none", "--config", "/etc/swapd/no.yaml", "--now")
+    refused = service.swapd(*words, check=False)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "no config at /etc/swapd/no.yaml" in refused.stderr

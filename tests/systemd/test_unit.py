@@ -1,0 +1,158 @@
+"""The unit as it is shipped, in a real systemd: start, status, reload, watchdog, crash, stop."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.systemd.conftest import CONFIG, PROJECT, Service, model
+from tests.systemd.lab import Lab, wait_for
+
+pytestmark = pytest.mark.proc
+UNITS = PROJECT / "systemd"
+ANSWERS = 1.5
+"""Seconds after a crash within which the service answers again."""
+
+
+def test_a_reload_is_done_when_systemctl_returns_and_fails_with_the_problem(service: Service):
+    service.configure(model("a"))
+    service.start()
+    service.configure(model("a"), model("b"))
+    service.lab.systemctl("reload", "swapd")
+    assert set(service.models()) == {"a", "b"}
+    service.write(CONFIG, f"listen: 127.0.0.1:{service.port}\nmodells: {{}}\n")
+    assert service.lab.systemctl("reload", "swapd", check=False).returncode != 0
+    assert service.show("ActiveState") == "active"
+    assert "swapd.yaml:2:1" in service.lab.journal("swapd", "-n", "40")
+    assert set(service.models()) == {"a", "b"}
+
+
+def test_a_config_with_problems_is_not_tried_again(service: Service):
+    service.write(CONFIG, "modells: {}\n")
+    assert service.lab.systemctl("start", "swapd", check=False).returncode != 0
+    wait_for(lambda: service.show("ActiveState") == "failed")
+    assert (service.show("NRestarts"), service.show("ExecMainStatus")) == ("0", "2")
+
+
+def test_a_stop_leaves_nothing_of_a_deaf_engine_and_its_stubborn_grandchild(service: Service):
+    service.configure(model("a", "--deaf --grandchild --grandchild-setsid"))
+    service.start()
+    assert service.chat("a")[0] == 200
+    assert len(service.processes()) >= 3
+    began = time.monotonic()
+    service.lab.systemctl("stop", "swapd")
+    assert time.monotonic() - began < 5
+    assert service.processes() == {}
+    assert service.show("Result") == "success"
+
+
+def test_a_daemon_that_hangs_is_restarted_by_the_watchdog(service: Service):
+    service.drop_in("[Service]\nWatchdogSec=1\n")
+    service.configure(model("a"))
+    service.start()
+    daemon = service.pid
+    service.lab.run("kill", "-STOP", str(daemon))
+    wait_for(lambda: service.pid not in {daemon, 0} and service.alive())
+    assert service.show("NRestarts") == "1"
+    assert "Watchdog timeout" in service.lab.journal("swapd.service", "-n", "40")
+
+
+def test_a_crash_of_the_daemon_costs_no_engine(service: Service):
+    service.configure(model("a"), model("b"))
+    began = time.monotonic()
+    service.start()
+    starting = time.monotonic() - began
+    assert [service.chat(name)[0] for name in "ab"] == [200, 200]
+    before = runs(service)
+    took = crash(service)
+    assert [service.chat(name)[0] for name in "ab" * 5] == [200] * 10
+    assert runs(service) == before
+    assert took <= max(ANSWERS, 2 * starting)  # the machine may be busy
+
+
+def runs(service: Service) -> dict[str, tuple[int, int]]:
+    """The pid and the number of each engine: the same ones were never loaded anew."""
+    return {name: (model["pid"], model["run"]) for name, model in service.models().items()}
+
+
+def crash(service: Service) -> float:
+    """Kill the daemon: the seconds until it answers again."""
+    restarts, began = int(service.show("NRestarts")), time.monotonic()
+    service.lab.run("kill", "-9", str(service.pid))
+    wait_for(lambda: service.alive() and service.show("NRestarts") == f"{restarts + 1}")
+    return time.monotonic() - began
+
+
+def test_a_daemon_that_dies_too_often_leaves_no_engine_for_ever(service: Service):
+    service.drop_in("[Unit]\nStartLimitBurst=1\n[Service]\nRestartSec=1ms\n")
+    service.configure(model("a", "--deaf"), head="adoption: 1s")
+    service.start()
+    assert service.chat("a")[0] == 200
+    service.lab.run("kill", "-9", str(service.pid))
+    wait_for(lambda: service.show("ActiveState") == "failed")
+    wait_for(lambda: not service.processes(), 15.0, service.words)
+
+
+def test_the_status_says_what_it_does_while_it_does_it(service: Service):
+    service.configure(model("a"), model("slow", "--load-seconds 2"))
+    service.start()
+    assert service.chat("a")[0] == 200
+    waiting = threading.Thread(target=service.chat, args=("slow",))
+    waiting.start()
+    wait_for(lambda: "1 engine ready, slow loading; 1 wait" in service.show("StatusText"), 4.0)
+    waiting.join()
+
+
+def test_a_stop_waits_for_a_stream_longer_than_its_own_timeout(service: Service):
+    service.drop_in("[Service]\nTimeoutStopSec=2\n")
+    service.configure(model("a", "--slow-nonstream 3"))
+    service.start()
+    answers: list[tuple[int, object]] = []
+    asking = threading.Thread(target=lambda: answers.append(service.chat("a")))
+    asking.start()
+    wait_for(lambda: service.models()["a"]["leases"] == 1)
+    service.lab.systemctl("stop", "swapd")
+    asking.join()
+    assert (answers[0][0], service.show("Result")) == (200, "success")
+
+
+def test_a_key_among_the_credentials_counts(service: Service):
+    for name in ("laptop", "phone"):
+        key = service.write(f"/etc/swapd/credentials/{name}", f"the-secret-of-{name}\n")
+        key.chmod(0o600)
+    laptop = "laptop: {key_file: '${env.CREDENTIALS_DIRECTORY}/key_laptop'}"
+    service.configure(model("a"), head=f"clients: {{{laptop}, phone: {{credential: key_phone}}}}")
+    service.start()
+    keys = ("the-secret-of-laptop", "the-secret-of-phone", "another-secret")
+    assert [service.ask("GET", "/v1/models", key=key)[0] for key in keys] == [200, 200, 401]
+    service.lab.run("rm", "-r", "/etc/swapd/credentials")
+
+
+def test_the_unit_starts_without_the_folder_of_credentials(service: Service):
+    service.lab.run("rm", "-rf", "/etc/swapd/credentials")
+    service.configure(model("a"))
+    service.start()
+    service.lab.run("mkdir", "-m", "700", "/etc/swapd/credentials")
+
+
+@pytest.mark.parametrize("vendor", ["none", "nvidia", "amd", "intel"])
+def test_the_unit_is_sound_and_as_closed_as_it_says(installed: Service, vendor: str):
+    folder = "/run/systemd/system/swapd.service.d"
+    drop_in = (UNITS / "gpu" / f"{vendor}.conf").read_text() if vendor != "none" else ""
+    place = installed.write(f"{folder}/gpu.conf", drop_in)
+    installed.lab.systemctl("daemon-reload")
+    checked = installed.lab.run("systemd-analyze", "verify", "/etc/systemd/system/swapd.service", check=False)
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+    score = installed.lab.run("systemd-analyze", "security", "--no-pager", "swapd.service").stdout
+    place.unlink()
+    assert float(score.rpartition("swapd.service: ")[2].split()[0]) <= 2.1
+
+
+def test_the_lab_reaches_nothing_of_the_machine(lab: Lab):
+    assert not Path("/etc/systemd/system/lab.target").exists()
+    lab.run("touch", "/etc/of-the-lab")
+    assert (lab.root / "etc/of-the-lab").exists()
+    assert not Path("/etc/of-the-lab").exists()
