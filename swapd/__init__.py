@@ -22,14 +22,16 @@ The floor plan::
     cli/        porch         one small module a verb; rich tables; a client of its own for the admin doors
     daemon.py   the architect builds every room, hangs the doors, then only waits
     reload.py   the successor the config in force, and the one way it changes while the house is lived in
+    upgrade.py  the mover     the daemon executes itself anew; handover.py: what it takes along
     tasks.py    the one create_task: named, referenced, a crash is reported
+    threads.py  blocking calls that may hang, and keep nobody
 
-Who may import whom (a test enforces it): ``core`` imports only the standard library. ``config``,
-``engines``, ``machine``, ``lab``, ``web``, ``dispatch`` and ``journal`` import ``core`` and ``tasks``, never each
+Who may import whom (a test enforces it): ``core`` imports only the standard library. ``config``, ``engines``,
+``machine``, ``lab``, ``web``, ``dispatch`` and ``journal`` import ``core``, ``tasks`` and ``threads``, never each
 other; what they need sideways comes in as an argument typed by a small ``Protocol`` beside its user.
-``daemon`` is the only wiring (``doors``, ``systemd``, ``reload`` and ``lasting`` are its tools); ``cli`` may wire
-rooms together for offline verbs (``check``, ``demo``, ``simulate``). Each room's ``__init__`` is its card: where
-to begin to read, and which module does what.
+``daemon`` is the only wiring (``doors``, ``systemd``, ``manager``, ``metering``, ``reload``, ``upgrade``,
+``handover`` and ``lasting`` are its tools); ``cli`` may wire rooms together for offline verbs (``check``,
+``demo``, ``simulate``). Each room's ``__init__`` is its card: where to begin to read, and which module does what.
 """
 
 __version__ = "0.1.0"

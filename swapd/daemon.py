@@ -3,65 +3,78 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
 import random
 import signal
+import socket
 import sys
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Coroutine, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from swapd import __version__, doors, systemd, tasks
+from swapd import __version__, doors, handover, systemd, tasks, threads, upgrade
 from swapd.config import Loaded
 from swapd.config.watch import watch
 from swapd.core.book import HOPELESS
 from swapd.core.events import CatalogChanged, Closing, Event
+from swapd.core.moves import LAST_DRAIN
 from swapd.core.scheduler import Scheduler
-from swapd.core.settings import Address
+from swapd.core.spec import Cost
 from swapd.dispatch import Dispatcher, Ear
-from swapd.engines import devices
 from swapd.engines.binaries import find_binary
+from swapd.engines.furnished import furnished
+from swapd.engines.house import enter
+from swapd.engines.leader import expect_children
 from swapd.engines.supervisor import Supervisor
+from swapd.engines.survivors import look
 from swapd.journal import Journal, wall_clock
-from swapd.machine import opening, threads
 from swapd.machine.ledger import Ledger
 from swapd.machine.scales import Scales
+from swapd.manager import Manager
+from swapd.metering import Metering
 from swapd.reload import Current
-from swapd.web.app import FrontDoor, create_app
+from swapd.upgrade import Upgrade
+from swapd.web.app import create_app
 from swapd.web.events import Feed
+from swapd.web.front_door import FrontDoor
 from swapd.web.upstream import Upstream
 
 log = logging.getLogger("swapd")
 T = TypeVar("T")
-METERS = 2.0
-"""Seconds that the doors stay closed for the meters of GPUs at most: a driver may take long, or hang."""
-LISTING = 20.0
-"""Seconds for an engine to say which GPUs it sees, and for their meters to be opened once more."""
+OTHERS = 5.0
+"""Seconds that an upgrade gives requests that hold no engine."""
 SLICE = 0.0005
 """Seconds that the loop waits at most for a thread that computes (Python's own 5 ms would be seen in a stream)."""
 
 
 class Daemon:
-    """One swapd. ``loaded`` is a config without problems."""
+    """One swapd. ``loaded`` is a config without problems; ``argv``: how it was started, if it may be so again."""
 
-    def __init__(self, path: Path, environ: Mapping[str, str], loaded: Loaded) -> None:
+    def __init__(
+        self, path: Path, environ: MutableMapping[str, str], loaded: Loaded, argv: Sequence[str] = ()
+    ) -> None:
+        """Waits for the lock of the state folder while a reaper has it."""
         self._environ = environ
+        self._handed = handover.take(environ)
         self._config = Current(path, environ, loaded, self._find_binary, self._post)
         self._warnings = loaded.warnings
         self._urls: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
         self._going = asyncio.Event()
         self._upstream = Upstream()
-        self._supervisor = Supervisor(self._post, find_binary=self._find_binary, environ=environ)
+        settings = self._config.settings
+        self._house = enter(Path(settings.state_dir), self._handed.lock if self._handed else None)
+        self._supervisor = self._engine_room(settings.adoption)
         self._feed = Feed(wall_clock)
         self._close_trace: Callable[[], None] = _nothing
-        ledger = Ledger.open(Path(self._config.settings.state_dir), log.warning)
+        ledger = Ledger.open(Path(settings.state_dir), log.warning)
         self._scales = Scales(self._post, self._supervisor, ledger, self._find_binary)
-        self._desk = Dispatcher(
-            Scheduler(jitter=random.random),
-            self._supervisor,
-            [Journal().hear, self._feed.hear, self._upstream.hear, self._scales.hear, *self._record()],
-        )
+        self._metering = Metering(self._scales, environ, self._find_binary, self._measured)
+        self._manager = Manager(environ, systemd.notify)
+        ears = [Journal().hear, self._feed.hear, self._upstream.hear, self._scales.hear, *self._manager.ears]
+        self._desk = Dispatcher(Scheduler(jitter=random.random), self._supervisor, [*ears, *self._record()])
+        self._upgrade = Upgrade(self, path, environ, argv)
 
     async def listening(self) -> list[str]:
         """The base URLs, once the doors are open."""
@@ -76,32 +89,91 @@ class Daemon:
 
     async def run(self) -> int:
         """Serve until told to stop; the exit code. 1 if an address cannot be had."""
-        sockets = systemd.listen_sockets(self._environ)
-        addresses = () if sockets else self._config.settings.listen
         try:
-            sockets = sockets or doors.open_sockets(addresses)
+            self._sockets, self._own = self._listen()
         except doors.CannotListen as error:
             log.error("%s", error)
             self._urls.cancel()
+            self._house.leave()
             return 1
-        app = create_app(self._desk, self._config, self._supervisor, self._upstream, wall_clock, self._feed)
+        upgrade = self._upgrade
+        app = create_app(
+            self._desk, self._config, self._supervisor, self._upstream, wall_clock, self._feed, upgrade
+        )
         door = FrontDoor(app, self._config, doors.most_connections())
         self._catch_signals()
-        measuring = await self._begin_to_measure()
         watcher = tasks.spawn(watch(self._config.paths, self._config.look), name="watch config")
         try:
-            await door.open(sockets)
-            self._desk.post(CatalogChanged(self._config.catalog))
-            self._announce([doors.url_of(sock) for sock in sockets])
+            await self._begin()
+            await door.open(self._sockets, self._handed.connections if self._handed else ())
+            self._announce(door)
             await self._going.wait()
             watcher.cancel()  # its thread takes a moment to end: while the engines do
-            await self._wind_down()
+            await self._wind_down(door)
         finally:
             watcher.cancel()
-            measuring.cancel()
-            await asyncio.shield(self._leave(door, addresses))
+            self._metering.cancel()
+            await asyncio.shield(self._leave(door))
         log.info("goodbye")
         return 0
+
+    def drain(self) -> float:
+        """Seconds that requests which are under way now may take."""
+        busy = [m for m in self._desk.view().models.values() if m.engine and m.engine.leases]
+        drains = [model.spec.terms.bounds.drain for model in busy]
+        return max((LAST_DRAIN if drain is None else drain for drain in drains), default=OTHERS)
+
+    async def save(self) -> None:
+        """What was learned."""
+        await self._scales.save()
+
+    def leave_behind(self, connections: Sequence[int]) -> handover.Handover:
+        """For the next life of this process."""
+        watchdog = self._supervisor.leave_behind()
+        self._close_trace()
+        return handover.Handover(
+            os.getpid(),
+            tuple(sock.fileno() for sock in self._sockets),
+            tuple(connections),
+            self._house.lock,
+            watchdog,
+            dict(self._config.total),
+            self.execs + 1,
+            self._own,
+        )
+
+    @property
+    def execs(self) -> int:
+        """How often the process has executed itself anew."""
+        return self._handed.execs if self._handed else 0
+
+    def _engine_room(self, adoption: float | None) -> Supervisor:
+        expect_children()
+        find, house = self._find_binary, self._house
+        front = self._upstream
+        room = furnished(
+            self._post, find_binary=find, environ=self._environ, house=house, adoption=adoption, front=front
+        )
+        if self._handed and self._handed.watchdog:
+            room.go_on(self._handed.watchdog)
+        return room
+
+    def _listen(self) -> tuple[list[socket.socket], bool]:
+        """The sockets, and whether their files are ours to remove. Raises CannotListen."""
+        if self._handed:
+            return self._handed.sockets(), self._handed.own
+        given = systemd.listen_sockets(self._environ)
+        return given or doors.open_sockets(self._config.settings.listen), not given
+
+    async def _begin(self) -> None:
+        """The desk is told what there is, before anybody is let in: the models, and engines that live already."""
+        if self._handed:
+            self._metering.go_on(self._handed.total)
+        else:
+            await self._metering.begin()
+        survivors = await threads.run(look, self._house, self._environ)
+        found = self._supervisor.found(survivors, self._config.catalog)
+        self._desk.post(CatalogChanged(self._config.catalog, found))
 
     def _post(self, event: Event) -> None:
         """The desk, the hands and the config need each other: whoever posts finds the desk when it does."""
@@ -121,83 +193,62 @@ class Daemon:
         """Looked for anew each time: one may be installed while we run."""
         return find_binary(self._environ)
 
-    async def _begin_to_measure(self) -> asyncio.Task[None]:
-        """Begin with RAM alone. Return once the meters of GPUs are open too, or METERS are over."""
-        self._use(await threads.run(opening.ram_alone))
-        first = asyncio.Event()
-        measuring = tasks.spawn(self._measure(first), name="open meters")
-        try:
-            async with asyncio.timeout(METERS):
-                await first.wait()
-        except TimeoutError:
-            log.warning("cannot read the GPUs yet: a driver does not answer; going on with RAM alone")
-            self._scales.begin(blind=False)
-        return measuring
-
-    async def _measure(self, first: asyncio.Event) -> None:
-        """Open the meters, then weigh: until it begins, models with a memory budget wait to be told their need."""
-        blind = False
-        try:
-            meters = await threads.run(opening.opened, self._environ)
-            self._use(meters)
-            first.set()
-            if await threads.run(opening.may_have_gpus, meters):
-                async with asyncio.timeout(LISTING):
-                    blind = not await self._measure_as_listed()
-        except Exception:  # drivers fail in ways nobody wrote down: RAM alone is better than waiting
-            log.exception("cannot open the meters of GPUs; going on with what is read already")
-        first.set()
-        self._scales.begin(blind)
-
-    async def _measure_as_listed(self) -> bool:
-        """Once more, under the names that the engine has for its GPUs; whether it sees any."""
-        run = partial(devices.output, environ=self._environ)
-        gpus = await threads.run(opening.listed, self._find_binary(), run)
-        if gpus:
-            self._use(await threads.run(opening.opened, self._environ, gpus))
-        return bool(gpus)
-
-    def _use(self, meters: opening.Opened) -> None:
-        self._scales.use(meters.meter)
-        if self._config.measured(meters.total) and self._urls.done():
+    def _measured(self, total: Cost) -> None:
+        """The machine has so many bytes of each memory."""
+        if self._config.measured(total) and self._urls.done():
             self._desk.post(CatalogChanged(self._config.catalog))
 
-    def _announce(self, urls: list[str]) -> None:
+    def _announce(self, door: FrontDoor) -> None:
         for warning in self._warnings:
             log.warning("config: %s", warning)
+        urls = [doors.url_of(sock) for sock in self._sockets]
         for url in urls:
             log.info("swapd %s is listening on %s", __version__, url)
         self._urls.set_result(urls)
-        systemd.notify(self._environ, "READY=1", f"STATUS=listening on {', '.join(urls)}")
+        self._manager.ready(self._desk, urls)
+        self._upgrade.allow(door, self._manager.reloading)
 
     def _catch_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload_by_signal)
+        loop.add_signal_handler(signal.SIGUSR2, self._upgrade.wish)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, upgrade.SIGNALS)
 
     def _reload_by_signal(self) -> None:
-        tasks.spawn(self._config.reload(), name="reload by SIGHUP")
+        tasks.spawn(self._reload(), name="reload by SIGHUP")
 
-    async def _wind_down(self) -> None:
-        systemd.notify(self._environ, "STOPPING=1")
+    async def _reload(self) -> None:
+        with self._manager.reloading():
+            await self._config.reload()
+
+    async def _wind_down(self, door: FrontDoor) -> None:
+        self._manager.stopping()
+        if not self._own:  # systemd holds the address: whoever comes now is the next daemon's, and not refused
+            with contextlib.suppress(OSError):
+                await door.shut()
         leases = sum(m.engine.leases for m in self._desk.view().models.values() if m.engine)
         finishing = f"{leases} request{'s' if leases > 1 else ''} may finish first; told again, it waits for none"
         log.info("shutting down%s", f": {finishing}" if leases else "")
+        door.end_idle()
         self._desk.post(Closing())
         # Bounded by each engine's drain and stop, and for one that outlives its kill by HOPELESS.
         await self._desk.until(lambda view: view.hopeless(HOPELESS))
 
-    async def _leave(self, door: FrontDoor, addresses: Sequence[Address]) -> None:
+    async def _leave(self, door: FrontDoor) -> None:
         """Close everything, however we came here: no engine outlives us."""
+        files = doors.files_of(self._sockets) if self._own else []
         self._supervisor.end_logs()
         await door.close()
-        doors.remove_files(addresses)
+        doors.remove_files(files)
         self._upstream.close()
         await self._supervisor.aclose()
         await self._scales.aclose()
         self._desk.close()
+        self._manager.close()
         await threads.run(self._close_trace)
+        self._house.leave()
 
 
 def _nothing() -> None:

@@ -36,11 +36,15 @@ def open_sockets(addresses: Sequence[Address]) -> list[socket.socket]:
     return opened
 
 
-def remove_files(addresses: Sequence[Address]) -> None:
+def remove_files(paths: Sequence[str]) -> None:
     """Remove the files of the Unix sockets that ``open_sockets`` made."""
-    for address in addresses:
-        if address.path is not None:
-            Path(address.path).unlink(missing_ok=True)
+    for path in paths:
+        Path(path).unlink(missing_ok=True)
+
+
+def files_of(sockets: Sequence[socket.socket]) -> list[str]:
+    """The paths of those that are Unix sockets."""
+    return [sock.getsockname() for sock in sockets if sock.family == socket.AF_UNIX]
 
 
 def most_connections() -> int:

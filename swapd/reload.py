@@ -46,7 +46,8 @@ class Current:
         self._held: dict[Path, object] = {}
         self._warned = {(warning.key, warning.message) for warning in loaded.warnings}
         self._written = loaded.catalog
-        self._total: Cost = {}
+        self.total: Cost = {}
+        """Bytes that the machine has of each memory, as far as it was measured."""
         self._post = post
         self._environ = environ
         self._turn = asyncio.Lock()
@@ -58,7 +59,7 @@ class Current:
 
     def measured(self, total: Cost) -> bool:
         """The machine has so many bytes of each memory. Returns whether that changes the catalog."""
-        before, self._total = self.catalog, total
+        before, self.total = self.catalog, total
         self.catalog = completed(self._written, total)
         return self.catalog != before
 
@@ -127,7 +128,7 @@ class Current:
         kept = {key: getattr(self.settings, key) for key in ("listen", "state_dir", "trace")}
         self.settings = replace(settings, **kept)
         self._written = catalog
-        self.catalog = completed(catalog, self._total)
+        self.catalog = completed(catalog, self.total)
         if change.of_catalog:
             self._post(CatalogChanged(self.catalog))
         self.generation += bool(replace(change, needs_restart=()))

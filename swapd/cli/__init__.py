@@ -1,8 +1,8 @@
 """The porch: one small module a verb. A verb is imported when it is called, so that ``--help`` is quick.
 
 A verb that asks a daemon finds it by ``target`` and talks to it through ``client``, over what ``connect``
-connects; ``console`` prints, ``failure`` is how it ends badly. Those in ``demo_`` and ``lab_`` are parts of
-``demo`` and ``simulate``.
+connects; ``console`` prints, ``failure`` is how it ends badly. Those in ``demo_``, ``lab_`` and
+``service_`` are parts of ``demo``, ``simulate`` and ``service``.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ VERBS = {
     "load": "Bring a model up, whatever failed before.",
     "unload": "Drain a model and stop its engine.",
     "reload": "Read the config again and say what changed.",
+    "reap": "End the engines that a dead daemon has left.",
     "logs": "Print what a model's engines wrote.",
     "explain": "Say why a model is, or is not, up, and when those who wait are served.",
     "events": "Show what happens and is decided, as it does.",
     "simulate": "Play a trace on a virtual clock: loads and waits of this policy and others.",
     "key": "Make a key for a client.",
+    "service": "Make swapd a service of systemd, look at it, or undo that.",
     "demo": "See it work: three models take turns, here and now.",
     "version": "Print versions, and the engine found.",
 }

@@ -21,6 +21,8 @@ from swapd.cli.target import Target
 
 QUICK = 30.0
 """Seconds of silence before answers that need no engine to start or stop."""
+PREFLIGHT = 90.0
+"""Seconds of silence while the daemon tries its new program."""
 PIECE = 1 << 16
 """Bytes at a time of what is followed."""
 
@@ -50,6 +52,10 @@ class Admin:
     def reload(self) -> dict[str, Any]:
         """What changed, or ``{"problems": [...]}``."""
         return self._ask("POST", "/admin/reload", QUICK, expected=(200, 422))
+
+    def upgrade(self) -> int:
+        """How often the daemon had executed itself anew before it does so now. Raises Failed if it cannot."""
+        return int(self._ask("POST", "/admin/reload?exec=1", PREFLIGHT).get("execs", 0))
 
     def logs(self, model: str, lines: int, *, follow: bool) -> Iterator[str]:
         """The text of the model's log, in pieces as they come."""

@@ -15,6 +15,7 @@ from swapd.cli.target import Target, talks_to_daemon
 COLOURS = {
     "ready": "green",
     "start": "yellow",
+    "adopt": "yellow",
     "swap": "bold cyan",
     "drain": "cyan",
     "stop": "cyan",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,8 @@ from swapd.cli.console import Bit, Console, stdout
 from swapd.cli.failure import Failed
 from swapd.cli.target import Target, json_option, talks_to_daemon
 
+LONGEST, AGAIN = 180.0, 0.1
+"""Seconds that requests under way may hold up the execution, and between two looks whether it is done."""
 WORDS = {
     "added": ("added", "green"),
     "removed": ("removed", "red"),
@@ -25,11 +28,20 @@ WORDS = {
 @click.command("reload")
 @talks_to_daemon
 @json_option
-def verb(target: Target, as_json: bool) -> None:
+@click.option(
+    "--exec", "execute", is_flag=True, help="Execute swapd itself anew: after an upgrade of its package."
+)
+def verb(target: Target, as_json: bool, execute: bool) -> None:
     """Let the daemon read its config again, and say what changed.
 
     A config with problems changes nothing: they are printed, and the exit code is 1.
+
+    With --exec the daemon becomes the swapd that is installed now: same process, same engines, no request lost.
+    Requests that run longer than their model's `drain` are cut.
     """
+    if execute:
+        upgrade(target, as_json)
+        return
     outcome = Admin(target).reload()
     if as_json:
         stdout().json(outcome)
@@ -40,6 +52,23 @@ def verb(target: Target, as_json: bool) -> None:
         with reading(target):
             problems = list(_told(outcome))
         raise Failed("\n".join(["cannot reload: the config has problems, nothing was changed", *problems]))
+
+
+def upgrade(target: Target, as_json: bool) -> None:
+    """Return when the daemon has executed itself anew. Raises Failed."""
+    admin = Admin(target)
+    before, since = admin.upgrade(), time.monotonic()
+    while (status := admin.status()).get("execs", 0) <= before:
+        if time.monotonic() - since > LONGEST:
+            raise Failed("cannot tell that swapd was executed anew: it still says no; see its log")
+        time.sleep(AGAIN)
+    if as_json:
+        stdout().json({"execs": status["execs"], "version": status.get("version")})
+        return
+    with reading(target):
+        kept = sum(model["pid"] is not None for model in status["models"])
+        took = f"{time.monotonic() - since:.1f} s after it was found fit"
+        stdout().line(f"swapd {status['version']} took over, {took}; {kept} engine{'s' * (kept != 1)} kept")
 
 
 def show(console: Console, outcome: dict[str, Any]) -> None:

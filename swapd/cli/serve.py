@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 
 import click
 
@@ -24,7 +25,8 @@ def verb(ctx: click.Context, config: str | None) -> None:
     It watches its config: saved edits take effect at once, and disturb only the models they are about.
     """
     with contextlib.suppress(ValueError):  # not the main thread, so not a process of its own
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon can reload: the default is to die of it
+        for number in (signal.SIGHUP, signal.SIGUSR2):
+            signal.signal(number, signal.SIG_IGN)  # until the daemon can do it: the default is to die of it
     path, loaded = read(config)
     if loaded.settings is None or loaded.catalog is None:
         lines = "\n".join(str(problem) for problem in loaded.problems)
@@ -32,6 +34,9 @@ def verb(ctx: click.Context, config: str | None) -> None:
     configure(loaded.settings.log, os.environ)
 
     async def serve() -> int:
-        return await Daemon(path, os.environ, loaded).run()
+        code = await Daemon(path, os.environ, loaded, [sys.executable, *sys.orig_argv[1:]]).run()
+        # Told once more in its last moments, it would die of it: the loop that listens is gone by then.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        return code
 
     ctx.exit(run_loop(serve()))

@@ -58,7 +58,7 @@ async def test_models_of_which_nothing_is_known_learn_to_live_together(start, co
 async def test_a_driver_that_hangs_at_start_leaves_the_budget_of_ram_and_an_end(tmp_path, monkeypatch, caplog):
     gate = threading.Event()
     monkeypatch.setattr("swapd.machine.meter.open_nvidia", lambda _: gate.wait(20))
-    monkeypatch.setattr("swapd.daemon.METERS", 0.05)
+    monkeypatch.setattr("swapd.metering.METERS", 0.05)
     path = tmp_path / "swapd.yaml"
     path.write_text(config(f"state_dir: {tmp_path}/state"))
     daemon = Daemon(path, os.environ, load(path, os.environ))
@@ -74,10 +74,10 @@ async def test_a_driver_that_hangs_at_start_leaves_the_budget_of_ram_and_an_end(
 
 HANGING = """
 import sys, threading
-import swapd.daemon, swapd.machine.meter, swapd.machine.weighing
+import swapd.metering, swapd.machine.meter, swapd.machine.weighing
 from swapd.cli import main
 never = threading.Event()
-swapd.daemon.METERS = 0.1
+swapd.metering.METERS = 0.1
 swapd.machine.meter.open_nvidia = lambda environ: never.wait()
 swapd.machine.weighing.Weighing.weigh = lambda *_: never.wait()
 main(["serve", "-c", sys.argv[1]])

@@ -1,0 +1,84 @@
+"""What a daemon hands on to itself when it executes its program anew: descriptors, and a little of what it knows.
+
+A memfd carries the list; its number is in the environment. Everything else is found again as after a crash.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Iterable, MutableMapping
+
+import msgspec
+
+log = logging.getLogger("swapd")
+VARIABLE = "SWAPD_HANDOVER"
+VERSION = 1
+
+
+class Handover(msgspec.Struct, frozen=True):
+    """Descriptors by their numbers. ``total``: bytes that the machine has of each memory, as measured."""
+
+    pid: int
+    listening: tuple[int, ...]
+    connections: tuple[int, ...] = ()
+    lock: int | None = None
+    watchdog: tuple[int, int] | None = None
+    """The pid of the process that waits for our end, and our end of its pipe."""
+    total: dict[str, int] = {}
+    execs: int = 0
+    """How often the daemon has executed itself so far."""
+    own: bool = True
+    """Whether the files of listening Unix sockets are the daemon's own, and not systemd's."""
+    version: int = VERSION
+
+    def sockets(self) -> list[socket.socket]:
+        """Those that listen."""
+        return [socket.socket(fileno=fd) for fd in self.listening]
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """All that are handed on."""
+        singles = [fd for fd in (self.lock, self.watchdog and self.watchdog[1]) if fd is not None]
+        return (*self.listening, *self.connections, *singles)
+
+
+def give(handover: Handover, environ: MutableMapping[str, str]) -> None:
+    """Make the descriptors inheritable, and name the list in the environment. Raises OSError."""
+    list_fd = os.memfd_create("swapd-handover", 0)
+    os.write(list_fd, msgspec.json.encode(handover))
+    for fd in handover.descriptors:
+        os.set_inheritable(fd, True)
+    environ[VARIABLE] = str(list_fd)
+
+
+def take_back(handover: Handover, environ: MutableMapping[str, str]) -> None:
+    """It came to nothing: the descriptors stay ours alone."""
+    _keep(handover.descriptors)
+    if (told := environ.pop(VARIABLE, None)) is not None:
+        os.close(int(told))
+
+
+def take(environ: MutableMapping[str, str]) -> Handover | None:
+    """What the process was before has handed on; None if it was nobody, or said it to somebody else."""
+    told = environ.pop(VARIABLE, None)
+    if told is None:
+        return None
+    try:
+        with os.fdopen(int(told), "rb") as file:
+            file.seek(0)
+            handover = msgspec.json.decode(file.read(), type=Handover)
+    except (OSError, ValueError, msgspec.DecodeError) as error:
+        log.warning("cannot understand what was handed over: %s; beginning as if nothing had been", error)
+        return None
+    if handover.pid != os.getpid() or handover.version != VERSION:
+        return None
+    _keep(handover.descriptors)
+    return handover
+
+
+def _keep(fds: Iterable[int]) -> None:
+    """No engine inherits them."""
+    for fd in fds:
+        os.set_inheritable(fd, False)

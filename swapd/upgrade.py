@@ -1,0 +1,206 @@
+"""The daemon executes its program anew, in place: same pid, same sockets, same engines, perhaps newer code.
+
+Whatever can go wrong is tried before anything is given up, and until the very last call all can go on as it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+import signal
+import sys
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Protocol
+
+from swapd import handover, tasks, threads
+from swapd.engines.ask import ask
+from swapd.engines.process import OPEN_FILES
+
+log = logging.getLogger("swapd")
+PREFLIGHT = 60.0
+"""Seconds that the new program may take to say that it can read the config."""
+QUIET = 0.2
+"""Seconds for which requests are held until those that are under way have ended."""
+AGAIN = 1.0
+"""Seconds between two tries to find such a moment."""
+SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2}
+"""Those that the daemon listens to; by default the process would end."""
+
+
+class CannotUpgrade(Exception):
+    """All goes on as it was; the message says why."""
+
+
+class Under(Protocol):
+    """Those who were served at one moment."""
+
+    async def over(self) -> None:
+        """Return when none of them is any more."""
+
+
+class Door(Protocol):
+    """The front door."""
+
+    def end_idle(self, why: str) -> None:
+        """Take leave of those who are served for ever, and of whom nothing is heard."""
+
+    def mark(self) -> Under:
+        """Those who are served now."""
+
+    def hold(self) -> None:
+        """Begin with no further request. Raises OSError."""
+
+    def release(self) -> None:
+        """Go on with those that were held."""
+
+    async def quiet(self, bound: float) -> bool:
+        """Wait until nobody is served, for so many seconds at most; whether that is so."""
+
+    async def cut(self) -> None:
+        """End what is under way with words that say why. Returns when it has ended."""
+
+    def handover(self) -> list[int]:
+        """Close what cannot be handed on. Returns the descriptors of idle connections."""
+
+
+class House(Protocol):
+    """The daemon, as far as an upgrade asks it."""
+
+    @property
+    def execs(self) -> int:
+        """How often the process has executed itself anew."""
+
+    def drain(self) -> float:
+        """Seconds that those who are served now may take."""
+
+    async def save(self) -> None:
+        """Write down what should not be lost."""
+
+    def leave_behind(self, connections: Sequence[int]) -> handover.Handover:
+        """What the next life of the daemon needs. Blocks for a ms or so."""
+
+
+class Upgrade:
+    """At most one at a time."""
+
+    def __init__(self, house: House, config: Path, environ: MutableMapping[str, str], argv: Sequence[str]) -> None:
+        """``argv``: how the process was started, the interpreter first; empty where that leads nowhere."""
+        self._house = house
+        self._config = config
+        self._environ = environ
+        self._argv = tuple(argv)
+        self._door: Door | None = None
+        self._reloading: Callable[[], AbstractContextManager[None]] = nullcontext
+        self._busy = False
+        self._allowed = asyncio.Event()
+
+    def allow(self, door: Door, reloading: Callable[[], AbstractContextManager[None]]) -> None:
+        """The door is open. ``reloading``: a context in which the service manager is told so."""
+        self._door, self._reloading = door, reloading
+        self._allowed.set()
+
+    @property
+    def execs(self) -> int:
+        """How often the process has executed itself anew."""
+        return self._house.execs
+
+    def wish(self) -> None:
+        """By a signal: whether it can be is only said in the log."""
+        tasks.spawn(self._told(self._begin()), name="upgrade by a signal")
+
+    async def ask(self) -> str:
+        """Empty once nothing speaks against it and it goes on by itself; else why it cannot be."""
+        try:
+            await self._begin()
+        except CannotUpgrade as error:
+            return str(error)
+        return ""
+
+    async def _begin(self) -> None:
+        """Raises CannotUpgrade."""
+        if self._busy:
+            raise CannotUpgrade("cannot upgrade: an upgrade is under way already")
+        self._busy = True
+        try:
+            await self._preflight()
+            await self._allowed.wait()
+        except BaseException:
+            self._busy = False
+            raise
+        assert self._door is not None
+        tasks.spawn(self._told(self._go(self._door)), name="upgrade")
+
+    async def _told(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except CannotUpgrade as error:
+            log.error("%s", error)
+
+    async def _preflight(self) -> None:
+        """Raises CannotUpgrade."""
+        if not self._argv:
+            raise CannotUpgrade("cannot upgrade: how this daemon was started is not known")
+        check = [sys.executable, "-m", "swapd", "check", "--config", str(self._config)]
+        try:
+            said = await threads.run(ask, check, dict(self._environ), PREFLIGHT)
+        except OSError as error:
+            raise CannotUpgrade(f"cannot upgrade: cannot run the new swapd: {error}") from error
+        if said.code:
+            raise CannotUpgrade(
+                f"cannot upgrade: the new swapd finds the config wrong, or fails:\n{said.err or said.out}"
+            )
+
+    async def _go(self, door: Door) -> None:
+        log.info("upgrade: executing swapd anew; requests under way may take %g s more", self._house.drain())
+        try:
+            with self._reloading():
+                await self._house.save()
+                door.end_idle("swapd is being upgraded")
+                await self._find_a_moment(door)
+                self._execute(door)
+        except OSError as error:
+            raise CannotUpgrade(f"cannot upgrade: {error}; going on as before") from error
+        finally:  # had it come to something, we were not here
+            door.release()
+            self._busy = False
+
+    async def _find_a_moment(self, door: Door) -> None:
+        """Return with the door held and nobody served: after those of now have ended, or their time is over."""
+        clock = asyncio.get_running_loop().time
+        until, under = clock() + self._house.drain(), door.mark()
+        try:
+            async with asyncio.timeout_at(until):
+                await under.over()
+                while not await self._is_quiet(door):  # noqa: ASYNC110  (nobody would tell us of younger ones)
+                    await asyncio.sleep(AGAIN)
+        except TimeoutError:
+            door.hold()
+            if not await door.quiet(QUIET):
+                log.warning("upgrade: cutting what is still under way")
+                await door.cut()
+
+    async def _is_quiet(self, door: Door) -> bool:
+        """Whether requests need be held for a moment only; then they are."""
+        door.hold()
+        if await door.quiet(QUIET):
+            return True
+        door.release()
+        return False
+
+    def _execute(self, door: Door) -> None:
+        """Never returns, but raises OSError. Nothing is read from any client in between."""
+        left = self._house.leave_behind(door.handover())
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the new program can hear them
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(OPEN_FILES, files[1]), files[1]))  # engines inherit it
+            handover.give(left, self._environ)
+            os.execve(sys.executable, self._argv, dict(self._environ))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, files)
+            handover.take_back(left, self._environ)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

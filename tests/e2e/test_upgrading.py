@@ -1,0 +1,189 @@
+"""The daemon executes itself anew: same process, same engines, and no client notices."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+
+import aiohttp
+import pytest
+
+from tests.processes import fake, until
+
+pytestmark = pytest.mark.e2e
+CHAT = {"messages": [{"role": "user", "content": "go"}]}
+
+
+def config(*flags: str, more: str = "", listen: str = "127.0.0.1:0") -> str:
+    models = "".join(f'  {name}: {{command: "{fake(*flags)}"{more}}}\n' for name in ("alpha", "beta"))
+    return f"listen: {listen}\nbudget: {{engines: 2}}\nmodels:\n{models}"
+
+
+async def execs(client) -> int:
+    return (await client.status())["execs"]
+
+
+async def executed(client, n: int = 1) -> bool:
+    """Whether the daemon has; a connection that is cut says nothing."""
+    try:
+        return await execs(client) == n
+    except aiohttp.ClientError:
+        return False
+
+
+class Load:
+    """Clients that ask again and again, half of them over connections that they keep."""
+
+    def __init__(self, url: str, clients: int = 16) -> None:
+        self.url = url
+        self.failed: list[str] = []
+        self.done: list[float] = []
+        self._going = True
+        self._tasks = [asyncio.ensure_future(self._ask(n)) for n in range(clients)]
+
+    async def _ask(self, n: int) -> None:
+        keeps = n % 2 == 0
+        connector = aiohttp.TCPConnector(force_close=not keeps)
+        async with aiohttp.ClientSession(self.url, connector=connector) as session:
+            while self._going:
+                await self._once(session, ("alpha", "beta")[n % 3 % 2])
+
+    async def _once(self, session: aiohttp.ClientSession, model: str) -> None:
+        try:
+            async with session.post("/v1/chat/completions", json={"model": model, **CHAT}) as answer:
+                text = await answer.text()
+                if answer.status != 200 or f'"content": " {model} 1' not in text:
+                    self.failed.append(f"{answer.status}: {text[:200]}")
+        except (aiohttp.ClientError, OSError) as error:
+            self.failed.append(repr(error))
+        self.done.append(time.monotonic())
+
+    async def stop(self) -> None:
+        self._going = False
+        await asyncio.gather(*self._tasks)
+
+    def longest_gap(self) -> float:
+        """Seconds in which nobody was answered."""
+        return max(later - earlier for earlier, later in zip(self.done, self.done[1:], strict=False))
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+async def test_under_load_no_request_fails_and_the_engines_stay(start_fresh, connect, tmp_path, loop):
+    (tmp_path / "without" / "uvloop").mkdir(parents=True)
+    (tmp_path / "without" / "uvloop" / "__init__.py").write_text("raise ImportError\n")
+    extra = {"PYTHONPATH": f"{tmp_path}/without:{os.environ.get('PYTHONPATH', '')}:."} if loop == "asyncio" else {}
+    daemon = start_fresh(config(more=", preload: true"), **extra)
+    client = await connect(daemon)
+    assert await client.text("alpha")
+    assert await client.text("beta")
+    pids = [(await client.model(name))["pid"] for name in ("alpha", "beta")]
+    load = Load(daemon.url)
+    try:
+        for n in (1, 2):
+            await until(lambda n=n: len(load.done) > n * 100)
+            daemon.process.send_signal(signal.SIGUSR2)
+            await until(lambda n=n: executed(client, n), 30)
+        before = len(load.done)
+        await until(lambda: len(load.done) > before + 100)
+    finally:
+        await load.stop()
+    assert load.failed == []
+    assert [(await client.model(name))["pid"] for name in ("alpha", "beta")] == pids
+    assert not [line for line in daemon.lines if "start alpha#2" in line or "start beta#2" in line]
+    assert load.longest_gap() < 5  # the figure is the bench's: here other tests may run beside it
+    assert daemon.stop() == 0
+
+
+async def test_a_stream_may_finish_within_its_drain(start_fresh, connect):
+    daemon = start_fresh(config("--words", "12", "--chunk-seconds", "0.1"))
+    client = await connect(daemon)
+    async with client.chat("alpha", stream=True) as answer:
+        assert answer.status == 200
+        daemon.process.send_signal(signal.SIGUSR2)
+        text = (await answer.content.read()).decode()
+    assert text.endswith("data: [DONE]\n\n")
+    await until(lambda: executed(client), 30)
+
+
+async def test_a_stream_beyond_its_drain_ends_with_an_error_and_no_done(start_fresh, connect):
+    daemon = start_fresh(config("--words", "1000", "--chunk-seconds", "0.05", more=", drain: 300ms"))
+    client = await connect(daemon)
+    async with client.chat("alpha", stream=True) as answer:
+        await answer.content.readany()
+        daemon.process.send_signal(signal.SIGUSR2)
+        text = (await answer.content.read()).decode()
+    assert "[DONE]" not in text
+    assert '"error"' in text
+    assert "upgraded" in text
+    await until(lambda: executed(client), 30)
+    async with client.chat("alpha", stream=True) as answer:
+        assert answer.status == 200
+
+
+async def test_the_verb_waits_for_it_and_says_so(start_fresh, connect):
+    daemon = start_fresh(config())
+    client = await connect(daemon)
+    assert await client.text("alpha")
+    code, text = await verb(daemon, "--exec")
+    assert (code, "1 engine kept" in text) == (0, True), text
+    assert await execs(client) == 1
+
+
+async def test_a_config_with_problems_keeps_the_old_one_running(start_fresh, connect):
+    daemon = start_fresh(config())
+    client = await connect(daemon)
+    daemon.config.write_text("listen: nowhere\n")
+    code, text = await verb(daemon, "--exec")
+    assert code == 1
+    assert "cannot upgrade" in text
+    assert "listen" in text
+    assert await client.text("alpha")
+    assert await execs(client) == 0
+
+
+async def test_a_unix_socket_is_kept_and_removed_at_the_end(start_fresh, tmp_path):
+    path = tmp_path / "door.sock"
+    daemon = start_fresh(config(listen=f"unix:{path}"))
+    daemon.wait_line("is listening on")
+    async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as session:
+
+        async def count() -> int:
+            async with session.get("http://swapd/admin/status") as answer:
+                return (await answer.json())["execs"]
+
+        assert await count() == 0
+        daemon.process.send_signal(signal.SIGUSR2)
+
+        async def done() -> bool:
+            return await count() == 1
+
+        await until(done, 30)
+    assert daemon.stop() == 0
+    assert not path.exists()
+
+
+async def test_a_sigterm_in_the_middle_of_it_is_heard(start_fresh, connect):
+    daemon = start_fresh(config())
+    client = await connect(daemon)
+    assert await client.text("alpha")
+    daemon.process.send_signal(signal.SIGUSR2)
+    daemon.wait_line("executing swapd anew")
+    for _ in range(20):
+        if daemon.process.poll() is not None:
+            break
+        daemon.process.send_signal(signal.SIGTERM)
+        await asyncio.sleep(0.05)  # at whatever moment of the execution
+    assert daemon.process.wait(20) == 0
+
+
+async def verb(daemon, *flags: str) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-m", "swapd", "reload", "--url", daemon.url, *flags],
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    out, _ = await process.communicate()
+    return process.returncode or 0, out.decode()
