@@ -1,0 +1,156 @@
+"""Faults of engines: killed, hung, deaf, loud, and robbed of their port."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+from tests.chaos import procs
+from tests.chaos.scene import NotNow, Scene
+
+STRANGER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{"status":"ok"}'
+
+
+async def kill_starting(scene: Scene, fake: str) -> str:
+    scene.excuse_engine(fake)
+    asked = await scene.fresh(fake, load_seconds=1.5)
+    scene.kill((await scene.engine(fake, "starting"))["pid"])
+    seen = await asked
+    return f"the one who asked: {seen.how} {seen.code}"
+
+
+async def kill_ready(scene: Scene, model: str) -> str:
+    scene.excuse_engine(model)
+    scene.kill((await scene.ready(model))["pid"])
+    return f"then asked: {(await scene.ask(model)).how}"
+
+
+async def kill_streaming(scene: Scene, model: str) -> str:
+    scene.excuse_engine(model)
+    stream = await scene.stream(model)
+    scene.kill((await scene.engine(model, "ready", "draining"))["pid"])
+    seen = await stream
+    if seen.how == "ok":
+        raise NotNow("the stream had ended")
+    return f"the stream: {seen.how} {seen.code}"
+
+
+async def kill_stopping(scene: Scene) -> str:
+    scene.excuse("unloaded", models=("stubborn",), codes=("model_unloaded",))
+    await scene.ready("stubborn")
+    unloading = asyncio.ensure_future(scene.wish("models/stubborn/unload"))
+    try:
+        scene.kill((await scene.engine("stubborn", "stopping", "killing"))["pid"])
+    finally:
+        await unloading
+    return "killed while it was stopping"
+
+
+async def stop_and_go(scene: Scene, model: str, seconds: float) -> str:
+    """Shorter than any bound: nobody may notice more than a pause."""
+    pid = (await scene.ready(model))["pid"]
+    scene.kill(pid, signal.SIGSTOP)
+    await asyncio.sleep(seconds)
+    procs.signal_to(pid, signal.SIGCONT)
+    return f"stopped for {seconds:g} s"
+
+
+async def hang(scene: Scene, model: str) -> str:
+    """Alive but silent, mid-stream: who waits is told within the bounds; it goes on later if nobody ended it."""
+    scene.excuse_engine(model)
+    stream = await scene.stream(model)
+    pid = (await scene.engine(model, "ready", "draining"))["pid"]
+    scene.kill(pid, signal.SIGSTOP)
+    try:
+        seen = await stream
+        await scene.ask(model)
+    finally:
+        ended = not procs.signal_to(pid, signal.SIGCONT)
+    if seen.how not in ("refused", "ok"):
+        scene.wrong.append(f"the stream of a hung engine: {seen.how}: {seen.why}")
+    return f"the stream: {seen.how} {seen.code}; the daemon {'ended it' if ended else 'let it be'}"
+
+
+async def never_healthy(scene: Scene, fake: str, way: str) -> str:
+    scene.excuse_engine(fake)
+    seen = await (await scene.fresh(fake, **{way: True}))
+    return f"the one who asked: {seen.how} {seen.code}"
+
+
+async def exit_before_bind(scene: Scene, fake: str, code: int) -> str:
+    return await _exits(scene, fake, code, exit_code=code)
+
+
+async def exit_after_bind(scene: Scene, fake: str, code: int) -> str:
+    return await _exits(scene, fake, code, exit_code=code, exit_after=0.0)
+
+
+async def exit_while_loading(scene: Scene, fake: str, code: int) -> str:
+    return await _exits(scene, fake, code, exit_code=code, exit_after=0.4)
+
+
+async def _exits(scene: Scene, model: str, code: int, **whim: float) -> str:
+    scene.excuse_engine(model)
+    seen = await (await scene.fresh(model, **whim))
+    named = signal.Signals(-code).name if code < 0 else f"code {code}"
+    if seen.code == "engine_start_failed" and named not in seen.why:
+        scene.wrong.append(f"an engine that ended by {named} was told as: {seen.why}")
+    return f"the one who asked: {seen.how} {seen.code}"
+
+
+async def die_mid_stream(scene: Scene, fake: str, pieces: int) -> str:
+    scene.excuse_engine(fake)
+    seen = await scene.ask(fake, "stream", crash_after_chunks=pieces)
+    if seen.how == "ok":
+        scene.wrong.append("a stream whose engine died was whole")
+    return f"the stream: {seen.how} {seen.code}"
+
+
+async def die_before_a_byte(scene: Scene, fake: str) -> str:
+    scene.excuse_engine(fake)
+    seen = await scene.ask(fake, crash_before_byte=True)
+    return f"the answer: {seen.how} {seen.code}"
+
+
+async def deaf_tree(scene: Scene) -> str:
+    """Ignores SIGTERM, with a grandchild in a session of its own: all of it is gone when the unload says so."""
+    scene.excuse("unloaded", models=("stubborn",), codes=("model_unloaded",))
+    pid = (await scene.ready("stubborn"))["pid"]
+    tree = {found.pid for found in procs.marked(scene.arena.mark) if found.run == _run_of(scene, pid)}
+    status, _ = await scene.wish("models/stubborn/unload")
+    left = tree & {found.pid for found in procs.marked(scene.arena.mark)}
+    if status == 200 and left:
+        scene.wrong.append(f"unloaded, yet of its tree there is still {sorted(left)}")
+    return f"unload: {status}, a tree of {len(tree)}"
+
+
+def _run_of(scene: Scene, pid: int) -> str:
+    return next((found.run for found in procs.marked(scene.arena.mark) if found.pid == pid), "gone")
+
+
+async def noise(scene: Scene, fake: str, knob: str, size: int) -> str:
+    """Nobody may notice. The one who asks waits for the noise to end."""
+    seen = await (await scene.fresh(fake, **{knob: size}))
+    return f"the one who asked: {seen.how}"
+
+
+async def stolen_port(scene: Scene) -> str:
+    """Between the daemon's choice of a port and the engine's bind, a server of ours takes it, and says "ok"."""
+    scene.excuse_engine("alpha")
+    asked = await scene.fresh("alpha", bind_seconds=1.0)
+    pid = (await scene.engine("alpha", "starting"))["pid"]
+    words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    port = int(words[words.index(b"--port") + 1])
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(65536):
+            writer.write(STRANGER)
+        writer.close()
+
+    try:
+        async with await asyncio.start_server(serve, "127.0.0.1", port):
+            seen = await asked
+    except OSError as error:
+        raise NotNow(f"the engine was faster: {error}") from None
+    return f"port {port}; the one who asked: {seen.how} {seen.code}"

@@ -1,0 +1,85 @@
+"""A minute of chaos; the plan it is drawn from; and what ends it if its driver is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.chaos import procs
+from tests.chaos.features import ROOT
+from tests.chaos.guard import Guard
+from tests.chaos.plan import drawn, replayed
+from tests.chaos.verdict import LOST, WRONG
+
+
+def run(*words: str, bound: float, **environ: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.chaos", *words]
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=bound,
+        env={**os.environ, **environ},
+        check=False,
+    )
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(400)
+def test_a_minute_of_every_fault_loses_nothing_and_gets_nothing_wrong(tmp_path):
+    report = tmp_path / "report.json"
+    done = run("--seconds", "60", "--seed", "7", "--report", str(report), bound=380)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(report.read_text())
+    assert (told["outcomes"][LOST], told["outcomes"][WRONG], told["problems"]) == (0, 0, [])
+    assert len(told["faults"]) >= 5
+    assert all(law["checked"] for law in told["invariants"].values())
+
+
+# The plan
+
+
+def test_the_same_seed_draws_the_same_plan_and_a_report_brings_it_back():
+    plan = drawn(7, 600, {"exec": "it has none"})
+    assert plan == drawn(7, 600, {"exec": "it has none"})
+    assert plan.faults != drawn(8, 600, {}).faults
+    assert plan.left_out == {"re-exec": "it has none", "re-exec-bad-config": "it has none"}
+    assert "re-exec" not in {step.name for step in plan.faults}
+    told = json.loads(json.dumps({"plan": plan.as_json()}))
+    assert replayed(told) == plan
+
+
+def test_each_round_of_a_plan_has_every_fault_once():
+    plan = drawn(7, 3, {})
+    names = [step.name for step in plan.faults]
+    assert len(names) == len(set(names)) > 25
+
+
+def test_the_guard_ends_what_a_killed_driver_leaves(tmp_path):
+    mark, folder = os.urandom(8).hex(), tmp_path / "arena"
+    folder.mkdir()
+    holding = f"with Guard({mark!r}, {str(folder)!r}):\n print(flush=True); time.sleep(60)"
+    words = f"import time\nfrom tests.chaos.guard import Guard\n{holding}"
+    driver = subprocess.Popen([sys.executable, "-c", words], cwd=ROOT, stdout=subprocess.PIPE)
+    driver.stdout.readline()
+    left = subprocess.Popen(["sleep", "60"], env={**os.environ, procs.MARK: mark})
+    driver.kill()
+    driver.wait()
+    driver.stdout.close()
+    assert left.wait(10) == -9
+    deadline = time.monotonic() + 10
+    while folder.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_the_guard_ends_with_its_driver(tmp_path):
+    with Guard("of nobody", tmp_path) as guard:
+        pass
+    assert guard._watching.returncode == 0
