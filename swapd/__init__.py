@@ -22,7 +22,8 @@ The floor plan::
     cli/        porch         one small module a verb; rich tables; a client of its own for the admin doors
     daemon.py   the architect builds every room, hangs the doors, then only waits
     reload.py   the successor the config in force, and the one way it changes while the house is lived in
-    upgrade.py  the mover     the daemon executes itself anew; handover.py: what it takes along
+    upgrade.py  the mover     the daemon executes itself anew; handover.py: what it takes along; standin.py: who
+                              serves meanwhile
     tasks.py    the one create_task: named, referenced, a crash is reported
     threads.py  blocking calls that may hang, and keep nobody
 

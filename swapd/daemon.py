@@ -23,6 +23,7 @@ from swapd.core.moves import LAST_DRAIN
 from swapd.core.scheduler import Scheduler
 from swapd.core.spec import Cost
 from swapd.dispatch import Dispatcher, Ear
+from swapd.engines import inherited
 from swapd.engines.binaries import find_binary
 from swapd.engines.furnished import furnished
 from swapd.engines.house import enter
@@ -35,6 +36,7 @@ from swapd.machine.scales import Scales
 from swapd.manager import Manager
 from swapd.metering import Metering
 from swapd.reload import Current
+from swapd.standin import Channel, relieve, stands_in
 from swapd.upgrade import Upgrade
 from swapd.web.app import create_app
 from swapd.web.events import Feed
@@ -57,7 +59,10 @@ class Daemon:
     ) -> None:
         """Waits for the lock of the state folder while a reaper has it."""
         self._environ = environ
-        self._handed = handover.take(environ)
+        self._standing = stands_in(environ)
+        self._handed = self._standing.wait() if self._standing else handover.take(environ)
+        if (back := relieve(environ, lambda: systemd.notify(environ, "WATCHDOG=1"))) is not None:
+            self._handed = back
         self._config = Current(path, environ, loaded, self._find_binary, self._post)
         self._warnings = loaded.warnings
         self._urls: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
@@ -173,6 +178,8 @@ class Daemon:
             await self._metering.begin()
         survivors = await threads.run(look, self._house, self._environ)
         found = self._supervisor.found(survivors, self._config.catalog)
+        if self._handed:
+            inherited.mind({survivor.entry.identity.pid for survivor in survivors})
         self._desk.post(CatalogChanged(self._config.catalog, found))
 
     def _post(self, event: Event) -> None:
@@ -203,10 +210,18 @@ class Daemon:
             log.warning("config: %s", warning)
         urls = [doors.url_of(sock) for sock in self._sockets]
         for url in urls:
-            log.info("swapd %s is listening on %s", __version__, url)
+            standing = " until the daemon is there again" if self._standing else ""
+            log.info("swapd %s is listening on %s%s", __version__, url, standing)
         self._urls.set_result(urls)
         self._manager.ready(self._desk, urls)
         self._upgrade.allow(door, self._manager.reloading)
+        if (channel := self._standing) is not None:
+            loop = asyncio.get_running_loop()
+            channel.on_word(loop.add_reader, lambda: self._back(channel))
+
+    def _back(self, channel: Channel) -> None:
+        """The daemon that we stand in for is there again."""
+        tasks.spawn(self._upgrade.hand_back(channel), name="hand back")
 
     def _catch_signals(self) -> None:
         loop = asyncio.get_running_loop()

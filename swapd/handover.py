@@ -8,13 +8,17 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, MutableMapping, Sequence
 
 import msgspec
 
 log = logging.getLogger("swapd")
 VARIABLE = "SWAPD_HANDOVER"
 VERSION = 1
+AT_ONCE = 200
+"""Descriptors in one message; the kernel takes 253 (SCM_MAX_FD of unix(7))."""
+MOST_BYTES = 1 << 20
+"""Of the list of them; thousands of connections are some 20 KB."""
 
 
 class Handover(msgspec.Struct, frozen=True):
@@ -42,6 +46,42 @@ class Handover(msgspec.Struct, frozen=True):
         """All that are handed on."""
         singles = [fd for fd in (self.lock, self.watchdog and self.watchdog[1]) if fd is not None]
         return (*self.listening, *self.connections, *singles)
+
+
+def send(channel: socket.socket, handover: Handover) -> None:
+    """Give the descriptors to the process at the other end; ours stay open. Raises OSError."""
+    fds = handover.descriptors
+    channel.send(msgspec.json.encode(handover))
+    for first in range(0, len(fds), AT_ONCE):
+        socket.send_fds(channel, [b"fds"], fds[first : first + AT_ONCE])
+
+
+def receive(channel: socket.socket) -> Handover | None:
+    """What the process at the other end has sent; None if it went instead. Raises OSError."""
+    told = channel.recv(MOST_BYTES)
+    if not told:
+        return None
+    handover = msgspec.json.decode(told, type=Handover)
+    fds: list[int] = []
+    while len(fds) < len(handover.descriptors):
+        word, more, _, _ = socket.recv_fds(channel, 16, AT_ONCE)
+        if not word:
+            return None
+        fds += more
+    _keep(fds)
+    return _renumbered(handover, fds)
+
+
+def _renumbered(handover: Handover, fds: Sequence[int]) -> Handover:
+    """The same descriptors have other numbers here."""
+    number = dict(zip(handover.descriptors, fds, strict=True))
+    return msgspec.structs.replace(
+        handover,
+        listening=tuple(number[fd] for fd in handover.listening),
+        connections=tuple(number[fd] for fd in handover.connections),
+        lock=None if handover.lock is None else number[handover.lock],
+        watchdog=handover.watchdog and (handover.watchdog[0], number[handover.watchdog[1]]),
+    )
 
 
 def give(handover: Handover, environ: MutableMapping[str, str]) -> None:

@@ -68,6 +68,8 @@ class Metering:
             if await threads.run(opening.may_have_gpus, meters):
                 async with asyncio.timeout(LISTING):
                     blind = not await self._measure_as_listed()
+        except OSError as error:
+            log.warning("cannot open the meters of GPUs: %s; going on with what is read already", error)
         except Exception:  # drivers fail in ways nobody wrote down: RAM alone is better than waiting
             log.exception("cannot open the meters of GPUs; going on with what is read already")
         first.set()

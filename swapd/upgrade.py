@@ -1,5 +1,7 @@
 """The daemon executes its program anew, in place: same pid, same sockets, same engines, perhaps newer code.
 
+While the new program reads its modules a stand-in serves, so the sockets change hands twice, in ms each.
+
 Whatever can go wrong is tried before anything is given up, and until the very last call all can go on as it was.
 """
 
@@ -16,14 +18,17 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from swapd import handover, tasks, threads
 from swapd.engines.ask import ask
 from swapd.engines.process import OPEN_FILES
+from swapd.standin import Channel, StandIn
 
 log = logging.getLogger("swapd")
 PREFLIGHT = 60.0
 """Seconds that the new program may take to say that it can read the config."""
-QUIET = 0.2
+QUIET = 0.35
 """Seconds for which requests are held until those that are under way have ended."""
 AGAIN = 1.0
 """Seconds between two tries to find such a moment."""
@@ -154,19 +159,41 @@ class Upgrade:
                 f"cannot upgrade: the new swapd finds the config wrong, or fails:\n{said.err or said.out}"
             )
 
+    async def hand_back(self, channel: Channel) -> None:
+        """We only stand in: as soon as it is a good moment, all is the daemon's again. Never returns."""
+        await self._allowed.wait()
+        assert self._door is not None
+        await self._prepare(self._door)
+        channel.hand_back(self._house.leave_behind(self._door.handover()))
+
     async def _go(self, door: Door) -> None:
         log.info("upgrade: executing swapd anew; requests under way may take %g s more", self._house.drain())
+        stand_in = await self._called()
         try:
             with self._reloading():
-                await self._house.save()
-                door.end_idle("swapd is being upgraded")
-                await self._find_a_moment(door)
-                self._execute(door)
+                await self._prepare(door)
+                self._execute(door, stand_in)
         except OSError as error:
             raise CannotUpgrade(f"cannot upgrade: {error}; going on as before") from error
         finally:  # had it come to something, we were not here
+            if stand_in is not None:
+                stand_in.take_back(self._environ)
             door.release()
             self._busy = False
+
+    async def _called(self) -> StandIn | None:
+        """Somebody who serves meanwhile. It can be done without: then requests wait."""
+        try:
+            return await threads.run(StandIn.called, self._argv, dict(self._environ))
+        except OSError as error:
+            log.warning("upgrade: nobody stands in: %s; requests wait while swapd comes up", error)
+            return None
+
+    async def _prepare(self, door: Door) -> None:
+        """Return with the door held and nobody served."""
+        await self._house.save()
+        door.end_idle("swapd is being upgraded")
+        await self._find_a_moment(door)
 
     async def _find_a_moment(self, door: Door) -> None:
         """Return with the door held and nobody served: after those of now have ended, or their time is over."""
@@ -191,12 +218,15 @@ class Upgrade:
         door.release()
         return False
 
-    def _execute(self, door: Door) -> None:
+    def _execute(self, door: Door, stand_in: StandIn | None) -> None:
         """Never returns, but raises OSError. Nothing is read from any client in between."""
         left = self._house.leave_behind(door.handover())
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the new program can hear them
         files = resource.getrlimit(resource.RLIMIT_NOFILE)
         try:
+            if stand_in is not None:
+                stand_in.give(replace(left, execs=self.execs), self._environ)
+                left = replace(left, connections=())
             resource.setrlimit(resource.RLIMIT_NOFILE, (min(OPEN_FILES, files[1]), files[1]))  # engines inherit it
             handover.give(left, self._environ)
             os.execve(sys.executable, self._argv, dict(self._environ))

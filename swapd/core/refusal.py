@@ -79,5 +79,5 @@ _TEXT = {
     Reason.UNAVAILABLE: "cannot serve model '{model}' now: {detail}",
     Reason.MODEL_REMOVED: "cannot serve model '{model}': it was removed from the config",
     Reason.MODEL_UNLOADED: "cannot serve model '{model}': it was unloaded by the operator; ask again to load it",
-    Reason.CLOSING: "cannot serve model '{model}': swapd is shutting down",
+    Reason.CLOSING: "cannot serve model '{model}': swapd is shutting down{detail}",
 }

@@ -34,3 +34,12 @@ def ask(argv: Sequence[str], environ: Mapping[str, str], bound: float = BOUND) -
     except subprocess.TimeoutExpired as error:
         raise TimeoutError(f"no answer within {bound:g} s") from error
     return Answer(done.returncode, done.stdout.strip(), done.stderr.strip())
+
+
+def begin(argv: Sequence[str], environ: Mapping[str, str], fd: int) -> int:
+    """Start a process that lives beside us and inherits ``fd``; its pid, to be waited for. Raises OSError."""
+    process = subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, env=dict(environ), pass_fds=[fd], start_new_session=True
+    )
+    process.returncode = 0  # it is waited for by its pid
+    return process.pid

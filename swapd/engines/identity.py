@@ -47,13 +47,18 @@ class Marked:
     pids: tuple[int, ...]
 
 
-@lru_cache
 def boot_id() -> str:
     """Of this life of the machine: random(4). Empty where nobody tells; a marker is random too."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
+        return _boot_id()
+    except (FileNotFoundError, PermissionError):
         return ""
+
+
+@lru_cache
+def _boot_id() -> str:
+    """Raises OSError, and is not remembered then: that no descriptor was left is no answer."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def of(pid: int, marker: str) -> Identity:

@@ -9,6 +9,7 @@ from collections.abc import Collection
 import psutil
 
 from swapd.engines.listening import listening_on
+from swapd.engines.proc import NOT_FOR_US
 from swapd.engines.tree import GONE
 
 
@@ -16,6 +17,7 @@ def stranger_on(port: int, tree: Collection[psutil.Process]) -> str | None:
     """Who answers on the port, in words, if that is surely nobody of ``tree``.
 
     None if it is one of them, or if the kernel does not tell us. Reads all of /proc: belongs in a thread.
+    Raises OSError where nothing can be read at all: no descriptor left, say.
     """
     ours = {process.pid for process in tree}
     sockets = listening_on(port)
@@ -28,7 +30,7 @@ def stranger_on(port: int, tree: Collection[psutil.Process]) -> str | None:
 def _holds(pid: int, sockets: Collection[str]) -> bool:
     """Whether a process has one of them open; no if it is gone, or not ours to look into."""
     folder = f"/proc/{pid}/fd"
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(*NOT_FOR_US):
         for number in os.listdir(folder):  # noqa: PTH208  (pathlib takes thrice as long)
             with contextlib.suppress(OSError):
                 if os.readlink(f"{folder}/{number}") in sockets:  # noqa: PTH115  (as above)

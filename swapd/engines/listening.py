@@ -53,10 +53,10 @@ def _asked(port: int, family: int) -> Iterator[tuple[int, int]]:
 
 
 def from_tables(port: int, tables: Collection[str] = TABLES) -> dict[str, int]:
-    """The same, read."""
+    """The same, read. Raises OSError where nothing can be read at all: no descriptor left, say."""
     found = {}
     for table in tables:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(FileNotFoundError, PermissionError):
             for line in Path(table).read_text().splitlines()[1:]:
                 if f":{port:04X} " in line:
                     _, local, _, state, _, _, _, uid, _, inode = line.split()[:10]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-_NOT_FOR_US = (FileNotFoundError, ProcessLookupError, PermissionError)
+NOT_FOR_US = (FileNotFoundError, ProcessLookupError, PermissionError)
+"""What reading /proc raises of a process that is gone, or another's."""
 
 
 class Stat(NamedTuple):
@@ -40,5 +41,5 @@ def read(path: str) -> bytes:
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123  (pathlib takes twice as long)
             return file.read()
-    except _NOT_FOR_US:
+    except NOT_FOR_US:
         return b""

@@ -43,6 +43,8 @@ class Entry(msgspec.Struct, frozen=True):
     grace: float
     """Seconds from SIGTERM to SIGKILL."""
     ready: bool = False
+    leaving: bool = False
+    """It was told to go."""
 
     @property
     def run(self) -> RunId:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from pathlib import Path
 
 import msgspec
@@ -28,9 +29,7 @@ class Register:
         self._dirty = False
         self._failed = False
         self._writing: asyncio.Task[None] | None = None
-
-    def __contains__(self, run: RunId) -> bool:
-        return run in self._entries
+        self._lock = threading.Lock()
 
     def put(self, entry: Entry) -> None:
         """It lives."""
@@ -43,14 +42,20 @@ class Register:
             self._entries[run] = msgspec.structs.replace(entry, ready=True)
             self._changed()
 
+    def leaving(self, run: RunId) -> None:
+        """It was told to go: whoever comes after us does not count on it."""
+        if (entry := self._entries.get(run)) is not None and not entry.leaving:
+            self._entries[run] = msgspec.structs.replace(entry, leaving=True)
+            self._changed()
+
     def drop(self, run: RunId) -> None:
         """It is gone."""
         if self._entries.pop(run, None) is not None:
             self._changed()
 
     def flush(self) -> None:
-        """Write what is not written yet. Blocks."""
-        if self._dirty:
+        """Write what is not written yet; after that nothing is, unless something changes. Blocks."""
+        if self._folder is not None:
             self._save()
 
     async def aclose(self) -> None:
@@ -72,15 +77,18 @@ class Register:
             self._writing = None
 
     def _save(self) -> None:
+        """One at a time: an older state must not come after a newer one."""
         assert self._folder is not None
-        self._dirty = False
-        entries = list(self._entries.values())
-        try:
-            write(self._folder, entries)
-        except OSError as error:
-            self._tell(error)
-        else:
-            self._failed = False
+        with self._lock:
+            if not self._dirty:
+                return
+            self._dirty = False
+            try:
+                write(self._folder, list(self._entries.values()))
+            except OSError as error:
+                self._tell(error)
+            else:
+                self._failed = False
 
     def _tell(self, error: OSError) -> None:
         """Once, until it works again."""

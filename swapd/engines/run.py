@@ -29,9 +29,18 @@ STOP_BOUND = 30.0
 class Run:
     """A process that lives. ``post`` hears when it is ready, or never will be; not once it was told to go."""
 
-    def __init__(self, recipe: Recipe, process: Process, output: Output, post: Callable[[Event], None]) -> None:
-        """``process`` and ``output`` are its own from now on."""
+    def __init__(
+        self,
+        recipe: Recipe,
+        process: Process,
+        output: Output,
+        post: Callable[[Event], None],
+        *,
+        known: bool = False,
+    ) -> None:
+        """``process`` and ``output`` are its own from now on. ``known``: that it listens, from an earlier life."""
         self._recipe = recipe
+        self._known = known
         self._post = post
         self._output = output
         self.process = process
@@ -126,8 +135,11 @@ class Run:
             self._post(EngineSick(self._recipe.run, why))
 
     def _stranger(self) -> Callable[[], str | None] | None:
-        """Not of a container, whose server is outside of our tree; nor in our own folder of sockets."""
-        if self._recipe.contained or self._recipe.endpoint.path:
+        """Not of a container, whose server is outside of our tree; nor in our own folder of sockets.
+
+        Nor of one that has its port since long: nobody can take that from a process that lives.
+        """
+        if self._known or self._recipe.contained or self._recipe.endpoint.path:
             return None
         return lambda: stranger_on(self._recipe.endpoint.port, self.process.tree.members())
 

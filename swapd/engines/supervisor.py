@@ -48,6 +48,7 @@ class Supervisor:
             case Spawn() | Adopt() if living is None:
                 self._begin(command)
             case Terminate(_, stop, _) if living is not None:
+                self._workshop.leaving(command.run)
                 living.terminate(stop)
             case Kill() if living is not None:
                 living.kill()
@@ -107,7 +108,7 @@ class Supervisor:
         try:
             living, where = self._begun(order)
         except Exception as error:
-            if not isinstance(error, CannotStart | NoPort | NoSocket):
+            if not isinstance(error, CannotStart | NoPort | NoSocket | OSError):
                 log.exception("cannot start %s", run)
             self.logs(run.model).write(f"{heading(run)}{error}")
             # Not from within perform: the desk is still handling the event that led here.

@@ -82,7 +82,12 @@ class Workshop:
             raise CannotStart(f"cannot take over {order.run}: {error}") from error
         self._register.put(survivor.entry)
         self._watchdog.begin()
-        return Run(recipe, process, output, self._heard), recipe.endpoint
+        run = Run(recipe, process, output, self._heard, known=survivor.entry.ready)
+        return run, recipe.endpoint
+
+    def leaving(self, run: RunId) -> None:
+        """It was told to go."""
+        self._register.leaving(run)
 
     def ended(self, run: RunId, where: Endpoint) -> None:
         """Nothing is left of it."""
@@ -151,7 +156,7 @@ class Workshop:
 def _told(entry: Entry, catalog: Catalog) -> Found:
     """What the desk is told of one: its launch is the catalog's if it was launched so, else nobody's."""
     spec = catalog.models.get(entry.model)
-    same = spec is not None and record.digest(spec.launch) == entry.launch
+    same = spec is not None and record.digest(spec.launch) == entry.launch and not entry.leaving
     launch = spec.launch if spec is not None and same else Launch((entry.program,), health="")
     return Found(entry.run, launch, entry.way, entry.stop, entry.grace, entry.ready)
 

@@ -94,6 +94,9 @@ class Meter:
     def _look(self, source: Source, at: float, trees: Mapping[RunId, Collection[int]]) -> Reading:
         try:
             reading = source.read(at, trees)
+        except OSError as error:
+            self._note(f"cannot read the meter {type(source).__name__}: {error.strerror}; it is tried again")
+            reading = Reading(at)
         except Exception as error:  # drivers fail in ways that nobody wrote down; the service goes on without
             self._note(f"cannot read the meter {type(source).__name__}: {error!r}; please report this")
             reading = Reading(at)

@@ -81,7 +81,7 @@ class Ram:
 
 
 def holding(pids: Collection[int], proc: Path = Path("/proc")) -> Held | None:
-    """What a process tree holds; None if no process of it could be read."""
+    """What a process tree holds; None if no process of it could be read. Raises OSError as ``_read`` does."""
     plain = {pid: held for pid in pids if (held := _read(proc / str(pid) / "status", _RSS)) is not None}
     if not plain:
         return None
@@ -102,10 +102,13 @@ def disk_read(pids: Collection[int]) -> int | None:
 
 
 def _read(path: Path, pattern: re.Pattern[bytes]) -> Held | None:
-    """Figures of one process. None if it has ended (a zombie has none), or they are hidden from us."""
+    """Figures of one process. None if it has ended (a zombie has none), or they are hidden from us.
+
+    Raises OSError where nothing can be read at all: no descriptor left, say.
+    """
     try:
         found = {kind: int(kib) << 10 for kind, kib in pattern.findall(path.read_bytes())}
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
     if not {b"Anon", b"File", b"Shmem"} <= found.keys():
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -89,7 +89,7 @@ class Watch:
         self._take = take
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._reading: asyncio.Task[Look] | None = None
+        self._reading: asyncio.Task[Look | None] | None = None
 
     def use(self, meters: Meters) -> None:
         """Read these from now on; those before are let go."""
@@ -136,14 +136,23 @@ class Watch:
         runs, self.pulse.begun = self._runs, at
         fresh = {run: seen.start.order.launch for run, seen in runs.living.items() if seen.fresh}
         work = threads.run(self._eye.look, at, list(runs.living), runs.loading, fresh)
-        self._reading = tasks.spawn(work, name="reading")
+        self._reading = tasks.spawn(self._looked(work), name="reading")
         await asyncio.wait([self._reading], timeout=SLOW)
         if not self._reading.done():
             self._tell(HANGS)
         look = await asyncio.shield(self._reading)
-        self.pulse.read(look.reading)
-        self._tell()
-        self._take(look)
+        if look is not None:
+            self.pulse.read(look.reading)
+            self._tell()
+            self._take(look)
+
+    async def _looked(self, look: Awaitable[Look]) -> Look | None:
+        """None where nothing can be read now: we are out of file descriptors, say. That is said once."""
+        try:
+            return await look
+        except OSError as error:
+            self._tell(f"cannot read the meters: {error.strerror}; going on with the last reading until it can be")
+            return None
 
     def _tell(self, *problems: str) -> None:
         for problem in self._eye.news(*problems):

@@ -47,6 +47,8 @@ class Weighing:
             need = self.remembered(self.key(spec.launch), spec.launch, devices) or weigh(
                 spec.launch.argv, devices, DEVICE in spec.launch.argv
             )
+        except OSError as error:
+            need = Need((), Source.UNKNOWN, f"cannot weigh it: {error}")
         except Exception as error:  # whatever a file may hold: the model is not known, and the service goes on
             log.exception("cannot weigh %s", spec.name)
             need = Need((), Source.UNKNOWN, f"cannot weigh it: {error!r}; please report this")

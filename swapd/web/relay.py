@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from swapd.core.commands import Cause
 from swapd.core.engine import RunId
 from swapd.core.events import Usage
 from swapd.core.kinds import KINDS
@@ -34,7 +35,9 @@ of a non-stream request has left."""
 SLOT_BOUND = 60.0
 """Seconds after which a slot is taken to be free all the same."""
 _SLOT_BOUNDS = Timeouts(connect=1.0, first_byte=2.0, idle=2.0)
-
+BACK_SOON = 5.0
+"""Seconds after which to ask again, told to those who are cut because swapd ends."""
+WAITS_NO_LONGER = ", and waits no longer for what still runs"
 
 LOADING = 503
 """What engines of all kinds answer while they cannot: nothing of the request was done."""
@@ -149,7 +152,9 @@ def _cut(passing: Passing, error: Exception) -> None:
 
 
 def broken_off(lease: Lease, why: str) -> Refusal:
-    """What its holder is told of an engine that ended too soon: it was taken away, or else ``why``."""
+    """What its holder is told of an engine that ended too soon: we go, it was taken away, or else ``why``."""
+    if lease.revoked and lease.revoked.cause is Cause.CLOSING:
+        return Refusal(Reason.CLOSING, lease.spec.name, None, BACK_SOON, WAITS_NO_LONGER)
     died, told = ("was stopped", str(lease.revoked)) if lease.revoked else ("died", why)
     return Refusal(Reason.ENGINE_DIED, lease.spec.name, Exit(reason=told), detail=died)
 

@@ -135,8 +135,9 @@ class Turns:
         """The run's own end says more than the broken socket, where it is known already."""
         told = broken_off(lease, why)
         model = self._gate.view().models.get(lease.spec.name)
-        if model is not None and model.failure is not None and model.failure.run == lease.run:
-            told = replace(told, exit=model.failure.exit, detail="died")
+        failure = model.failure if model is not None and told.reason is Reason.ENGINE_DIED else None
+        if failure is not None and failure.run == lease.run:
+            told = replace(told, exit=failure.exit, detail="died")
         return of_refusal(told)
 
 

@@ -233,6 +233,7 @@ async def test_asked_twice_the_daemon_waits_for_no_stream(start, connect, number
         assert await asyncio.to_thread(daemon.stop, number) == 0
         text = (await answer.content.read()).decode()
     assert "[DONE]" not in text
+    assert json.loads(text.rpartition("data: ")[2])["error"]["code"] == "shutting_down"
 
 
 async def test_sigterm_during_a_load_ends_at_once(start, connect):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -142,6 +144,75 @@ async def test_a_config_with_problems_keeps_the_old_one_running(start_fresh, con
     assert "listen" in text
     assert await client.text("alpha")
     assert await execs(client) == 0
+
+
+def stand_ins(daemon) -> list[int]:
+    """The processes that stand in for it."""
+    found = []
+    for child in Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children").read_text().split():
+        with contextlib.suppress(OSError):
+            if b"SWAPD_STANDS_IN=" in Path(f"/proc/{child}/environ").read_bytes():
+                found.append(int(child))
+    return found
+
+
+async def test_a_config_that_is_spoilt_in_the_middle_of_it_is_waited_for(start_fresh, connect):
+    daemon = start_fresh(config("--words", "40", "--chunk-seconds", "0.05"))
+    good = daemon.config.read_text()
+    client = await connect(daemon)
+    async with client.chat("alpha", stream=True) as answer:
+        await answer.content.readany()
+        daemon.process.send_signal(signal.SIGUSR2)
+        await until(lambda: stand_ins(daemon))
+        daemon.wait_line("executing swapd anew")
+        daemon.config.write_text("listen: nowhere\n")
+        await answer.content.read()
+    daemon.wait_line("the upgrade waits until the config is mended", 30)
+    assert (await client.text("alpha", max_tokens=1)).startswith(" alpha")
+    daemon.config.write_text(good)
+    await until(lambda: executed(client), 30)
+    assert await client.text("beta")
+    assert daemon.stop() == 0
+
+
+async def test_a_stand_in_that_dies_costs_those_it_serves_and_nobody_else(start_fresh, connect):
+    daemon = start_fresh(config("--words", "100", "--chunk-seconds", "0.05"))
+    client = await connect(daemon)
+    assert (await client.text("alpha", max_tokens=1)).startswith(" alpha")
+    pid = (await client.model("alpha"))["pid"]
+    daemon.process.send_signal(signal.SIGUSR2)
+    daemon.wait_line("until the daemon is there again")
+    (stand_in,) = stand_ins(daemon)
+    os.kill(stand_in, signal.SIGKILL)
+    await until(lambda: executed(client), 30)
+    assert (await client.text("alpha", max_tokens=1)).startswith(" alpha")
+    assert (await client.model("alpha"))["pid"] == pid
+    assert daemon.stop() == 0
+
+
+async def test_nothing_is_left_of_it_no_zombie_and_no_descriptor(start_fresh, connect):
+    daemon = start_fresh(config())
+    client = await connect(daemon)
+    assert await client.text("alpha")
+    fds = Path(f"/proc/{daemon.process.pid}/fd")
+    before = None
+    for n in range(1, 4):
+        daemon.process.send_signal(signal.SIGUSR2)
+        await until(lambda n=n: executed(client, n), 30)
+        assert await client.text("alpha")
+        await until(lambda: not zombies(daemon) and not stand_ins(daemon))
+        before = before or len(list(fds.iterdir()))
+    await until(lambda: len(list(fds.iterdir())) <= before)
+    pid = (await client.model("alpha"))["pid"]
+    os.kill(pid, signal.SIGKILL)
+    await until(lambda: not zombies(daemon))
+    assert (await client.model("alpha"))["last_failure"]["reason"].startswith("killed by SIGKILL")
+
+
+def zombies(daemon) -> list[str]:
+    children = Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children").read_text().split()
+    stats = [Path(f"/proc/{child}/stat").read_text() for child in children if Path(f"/proc/{child}").exists()]
+    return [stat for stat in stats if stat.rpartition(")")[2].split()[0] == "Z"]
 
 
 async def test_a_unix_socket_is_kept_and_removed_at_the_end(start_fresh, tmp_path):
