@@ -60,9 +60,7 @@ class Daemon:
         """Waits for the lock of the state folder while a reaper has it."""
         self._environ = environ
         self._standing = stands_in(environ)
-        self._handed = self._standing.wait() if self._standing else handover.take(environ)
-        if (back := relieve(environ, lambda: systemd.notify(environ, "WATCHDOG=1"))) is not None:
-            self._handed = back
+        self._handed = self._standing.wait() if self._standing else self._taken()
         self._config = Current(path, environ, loaded, self._find_binary, self._post)
         self._warnings = loaded.warnings
         self._urls: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
@@ -151,6 +149,12 @@ class Daemon:
     def execs(self) -> int:
         """How often the process has executed itself anew."""
         return self._handed.execs if self._handed else 0
+
+    def _taken(self) -> handover.Handover | None:
+        """What an earlier life of this process has left; by way of a stand-in, if one has served since."""
+        inherited = handover.take(self._environ)
+        back = relieve(self._environ, lambda: systemd.notify(self._environ, "WATCHDOG=1"))
+        return handover.merged(inherited, back) if inherited and back else inherited
 
     def _engine_room(self, adoption: float | None) -> Supervisor:
         expect_children()

@@ -84,6 +84,14 @@ def _renumbered(handover: Handover, fds: Sequence[int]) -> Handover:
     )
 
 
+def merged(inherited: Handover, back: Handover) -> Handover:
+    """What was handed back by a process that had all but the connections from us: we kept the rest."""
+    for fd in set(back.descriptors) - set(back.connections):
+        os.close(fd)
+    kept = (inherited.listening, inherited.lock, inherited.watchdog)
+    return msgspec.structs.replace(back, listening=kept[0], lock=kept[1], watchdog=kept[2])
+
+
 def give(handover: Handover, environ: MutableMapping[str, str]) -> None:
     """Make the descriptors inheritable, and name the list in the environment. Raises OSError."""
     list_fd = os.memfd_create("swapd-handover", 0)

@@ -3,7 +3,9 @@
 relay: what a proxy costs beside nginx. swap: from request to first byte, beside the bare engine. desk: a lease,
 and events a second of the scheduler. memory: RSS idle and with 500 streams, CPU when idle. start: seconds to
 listening. reload: what running streams notice of one. leaving: until an engine sees that its client has left.
-cycles: what a thousand engines leave behind in the daemon, and how soon each goes.
+cycles: what a thousand engines leave behind in the daemon, and how soon each goes. crash: the daemon killed with
+-9 and started again. upgrade: swapd reload --exec under load. deaths: until clients know that their engine was
+killed. deaf: the stop of an engine that does not hear SIGTERM.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +58,13 @@ def _cycles(args: argparse.Namespace) -> Found:
     return found, cycles.table(found)
 
 
+def _outage(name: str, rounds: int, few: int, args: argparse.Namespace) -> Found:
+    """One of crash, upgrade, deaths, deaf."""
+    module = import_module(f"tests.bench.{name}")
+    found = module.measure(args.rounds or (few if args.quick else rounds))
+    return found, module.table(found)
+
+
 def _told(module: str, _: argparse.Namespace) -> Found:
     """What a module prints that is a bench by itself; the JSON has its lines."""
     done = subprocess.run([sys.executable, "-m", module], check=False, capture_output=True, text=True)
@@ -72,6 +82,10 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], Found]] = {
     "reload": partial(_told, "tests.bench.reload"),
     "leaving": partial(_told, "tests.bench.leaving"),
     "cycles": _cycles,
+    "crash": partial(_outage, "crash", 10, 3),
+    "upgrade": partial(_outage, "upgrade", 10, 3),
+    "deaths": partial(_outage, "deaths", 20, 5),
+    "deaf": partial(_outage, "deaf", 20, 5),
 }
 
 
@@ -83,7 +97,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; none is all")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--quick", action="store_true", help="a short run, to look while building")
-    parser.add_argument("--rounds", type=int, help="of the relay (3; if quick, 1), or cycles (1000; 100)")
+    parser.add_argument("--rounds", type=int, help="of relay, cycles, crash, upgrade, deaths, deaf: how often")
     parser.add_argument("--plain-loop", action="store_true", help="relay: swapd without uvloop too")
     parser.add_argument(
         "--unix-sockets", action="store_true", help="relay: swapd too with engines on Unix sockets"

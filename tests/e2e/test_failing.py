@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import signal
 import time
 from pathlib import Path
@@ -234,6 +235,26 @@ async def test_asked_twice_the_daemon_waits_for_no_stream(start, connect, number
         text = (await answer.content.read()).decode()
     assert "[DONE]" not in text
     assert json.loads(text.rpartition("data: ")[2])["error"]["code"] == "shutting_down"
+
+
+async def test_out_of_descriptors_the_daemon_says_so_in_a_line_and_serves_on(start, connect):
+    daemon = start(config(engine()))
+    client = await connect(daemon)
+    assert await client.text("good")  # so that there is something to look at
+    pid = daemon.process.pid
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{pid}/fd")), 512))
+    async with client.chat("alpha") as refused:
+        assert (await error_of(refused))["code"] in ("engine_start_failed", "engine_unavailable")
+    await asyncio.to_thread(daemon.wait_line, "cannot read the meters: Too many open files")
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+    assert await client.text("good")
+    async with client.http.post("/admin/models/alpha/load") as loaded:
+        assert loaded.status == 200, "the rest after its failure is over when the operator says so"
+    assert await asyncio.to_thread(daemon.stop) == 0
+    said = "\n".join(daemon.lines)
+    assert said.count("cannot read the meters") == 1
+    assert "Traceback" not in said, said
+    assert "crashed" not in said, said
 
 
 async def test_sigterm_during_a_load_ends_at_once(start, connect):

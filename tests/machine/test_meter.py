@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import time
 
+import pytest
+
 from swapd.core.engine import RunId
 from swapd.core.need import RAM, Gauge
 from swapd.machine.drm import Drm
@@ -130,16 +132,23 @@ def test_a_lost_gpu_goes_by_the_engines_name_and_is_no_gauge(tmp_path):
     assert len(meter.problems) == 1
 
 
-def test_a_meter_that_fails_in_an_unheard_of_way_does_not_take_the_others_down(tmp_path):
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ZeroDivisionError("odd"), "ZeroDivisionError('odd'); please report this"),
+        (OSError(24, "Too many open files"), "Too many open files; it is tried again"),
+    ],
+)
+def test_a_meter_that_fails_in_an_unheard_of_way_does_not_take_the_others_down(tmp_path, error, said):
     class Odd(Nvidia):
         def read(self, at, trees):
-            raise ZeroDivisionError("odd")
+            raise error
 
     amd(tmp_path, 0, ONE, 16 * GIB, GIB)
     meter = Meter(Ram(tmp_path), (Odd(Nvml(Gpu("GPU-1"))), Drm(tmp_path)))
     for at in (1, 2):
         assert set(meter.read(at, {}).gauges) == {RAM, "ROCm0"}
-    assert meter.problems == ("cannot read the meter Odd: ZeroDivisionError('odd'); please report this",)
+    assert meter.problems == (f"cannot read the meter Odd: {said}",)
 
 
 def test_this_machine_can_be_read_for_ten_runs_within_milliseconds():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
 import threading
 from dataclasses import replace
 
@@ -236,6 +238,27 @@ async def test_a_reading_that_fails_is_told_and_the_next_one_is_made(play, caplo
     play.machine.broken = False
     await play.up((await play.weighed()).need.ways[0], ram=100 * MIB)
     await play.weighed(source=Source.LEARNED)
+
+
+async def test_out_of_descriptors_the_last_reading_stays_and_it_is_said_once_in_a_line(play, caplog):
+    members, asked = play.machine.members, []
+
+    def starved(runs):
+        asked.append(runs)
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), b"/proc")
+
+    play.machine.members = starved
+    play.begin(play.spec())
+    await until(lambda: asked)
+    play.spawn((await play.weighed()).need.ways[0])
+    await until(lambda: len(asked) > 1)
+    play.machine.members = members
+    await play.reads_again()
+    (said,) = [record for record in caplog.records if record.levelname != "INFO"]
+    assert said.message == (
+        "cannot read the meters: Too many open files; going on with the last reading until it can be"
+    )
+    assert said.exc_info is None
 
 
 async def test_better_meters_take_over_and_the_old_ones_are_let_go(play):

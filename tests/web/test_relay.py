@@ -258,6 +258,20 @@ async def test_a_revoked_run_closes_its_sockets_and_its_streams_end_with_an_erro
     assert "[DONE]" not in text
 
 
+@pytest.mark.parametrize("why", [Why(Cause.CLOSING), Why(Cause.CLOSING, detail="drain overdue")])
+async def test_a_stream_that_swapd_cuts_to_end_itself_is_told_so_and_its_engine_is_not_blamed(hall, why):
+    front = await hall(one_event_and_silence)
+    answer = await front.client.post(CHAT, json={"model": "alpha", "stream": True})
+    await answer.content.readany()
+    front.gate.leases[0].revoked = why
+    front.hear(Ticked(), Revoke(Ticket(1), RunId("alpha", 1), why))
+    async with asyncio.timeout(2):
+        *_, event = (await answer.read()).decode().split("data: ")
+    error = json.loads(event)["error"]
+    assert (error["code"], error["type"]) == ("shutting_down", "overloaded_error")
+    assert "swapd is shutting down, and waits no longer for what still runs" in error["message"]
+
+
 async def test_a_stream_for_a_client_of_anthropic_ends_with_its_own_event(hall):
     front = await hall(one_event_and_silence)
     answer = await front.client.post("/v1/messages", json={"model": "hasty", "stream": True})
@@ -310,7 +324,14 @@ async def test_a_cut_sse_answer_of_a_known_length_is_broken_off(hall):
         await answer.read()
 
 
-async def test_a_revoke_before_the_first_byte_is_a_502_and_is_not_asked_again(hall):
+@pytest.mark.parametrize(
+    ("cause", "told", "words"),
+    [
+        (Cause.UNLOAD, (502, None), "was stopped: unload by the operator"),
+        (Cause.CLOSING, (503, "5"), "swapd is shutting down"),
+    ],
+)
+async def test_a_revoke_before_the_first_byte_is_said_and_is_not_asked_again(hall, cause, told, words):
     working = asyncio.Event()
 
     async def engine(request):
@@ -323,11 +344,11 @@ async def test_a_revoke_before_the_first_byte_is_a_502_and_is_not_asked_again(ha
     assert (await front.client.post(CHAT, json={"model": "alpha"})).status == 200  # so that a connection is pooled
     asking = asyncio.ensure_future(front.client.post(CHAT, json={"model": "alpha"}))
     await working.wait()
-    front.gate.leases[1].revoked = why = Why(Cause.UNLOAD)
+    front.gate.leases[1].revoked = why = Why(cause)
     front.hear(Ticked(), Revoke(Ticket(2), RunId("alpha", 1), why))
     answer = await asking
-    assert answer.status == 502
-    assert "was stopped: unload by the operator" in (await answer.json())["error"]["message"]
+    assert (answer.status, answer.headers.get("Retry-After")) == told
+    assert words in (await answer.json())["error"]["message"]
     assert len(front.gate.asked) == 2
 
 
