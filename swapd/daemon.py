@@ -37,7 +37,7 @@ from swapd.manager import Manager
 from swapd.metering import Metering
 from swapd.reload import Current
 from swapd.standin import Channel, relieve, stands_in
-from swapd.upgrade import Upgrade
+from swapd.upgrade import Program, Upgrade
 from swapd.web.app import create_app
 from swapd.web.events import Feed
 from swapd.web.front_door import FrontDoor
@@ -77,7 +77,7 @@ class Daemon:
         self._manager = Manager(environ, systemd.notify)
         ears = [Journal().hear, self._feed.hear, self._upstream.hear, self._scales.hear, *self._manager.ears]
         self._desk = Dispatcher(Scheduler(jitter=random.random), self._supervisor, [*ears, *self._record()])
-        self._upgrade = Upgrade(self, path, environ, argv)
+        self._upgrade = Upgrade(self, Program(path, environ, argv))
 
     async def listening(self) -> list[str]:
         """The base URLs, once the doors are open."""
@@ -243,6 +243,7 @@ class Daemon:
             await self._config.reload()
 
     async def _wind_down(self, door: FrontDoor) -> None:
+        await self._upgrade.end()
         self._manager.stopping()
         if not self._own:  # systemd holds the address: whoever comes now is the next daemon's, and not refused
             with contextlib.suppress(OSError):

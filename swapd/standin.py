@@ -71,7 +71,9 @@ class StandIn:
         self.dismiss()
 
     def dismiss(self) -> None:
-        """It is not needed. Blocks for a ms."""
+        """It is not needed. Blocks for a ms. Harmless twice."""
+        if self._channel.fileno() < 0:
+            return
         self._channel.close()
         with contextlib.suppress(OSError):
             fd = os.pidfd_open(self._pid)

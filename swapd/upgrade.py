@@ -15,6 +15,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -89,24 +90,78 @@ class House(Protocol):
         """What the next life of the daemon needs. Blocks for a ms or so."""
 
 
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What is executed anew. ``argv``: how the process was started; empty where that leads nowhere."""
+
+    config: Path
+    environ: MutableMapping[str, str]
+    argv: Sequence[str]
+
+    async def check(self) -> None:
+        """Whether the program that is installed now runs, and can read the config. Raises CannotUpgrade."""
+        if not self.argv:
+            raise CannotUpgrade("cannot upgrade: how this daemon was started is not known")
+        check = [sys.executable, "-m", "swapd", "check", "--config", str(self.config)]
+        try:
+            said = await threads.run(ask, check, dict(self.environ), PREFLIGHT)
+        except OSError as error:
+            raise CannotUpgrade(f"cannot upgrade: cannot run the new swapd: {error}") from error
+        if said.code:
+            text = said.err or said.out
+            raise CannotUpgrade(f"cannot upgrade: the new swapd finds the config wrong, or fails:\n{text}")
+
+    async def stand_in(self) -> StandIn | None:
+        """Somebody who serves meanwhile. It can be done without: then requests wait."""
+        try:
+            return await threads.run(StandIn.called, self.argv, dict(self.environ))
+        except OSError as error:
+            log.warning("upgrade: nobody stands in: %s; requests wait while swapd comes up", error)
+            return None
+
+    def execute(self, left: handover.Handover, stand_in: StandIn | None) -> None:
+        """Become it. Never returns, but raises OSError."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the new program can hear them
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)
+        try:
+            if stand_in is not None:
+                stand_in.give(replace(left, execs=left.execs - 1), self.environ)
+                left = replace(left, connections=())
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(OPEN_FILES, files[1]), files[1]))  # engines inherit it
+            handover.give(left, self.environ)
+            os.execve(sys.executable, list(self.argv), dict(self.environ))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, files)
+            handover.take_back(left, self.environ)
+            if stand_in is not None:
+                stand_in.take_back(self.environ)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
 class Upgrade:
     """At most one at a time."""
 
-    def __init__(self, house: House, config: Path, environ: MutableMapping[str, str], argv: Sequence[str]) -> None:
-        """``argv``: how the process was started, the interpreter first; empty where that leads nowhere."""
+    def __init__(self, house: House, program: Program) -> None:
         self._house = house
-        self._config = config
-        self._environ = environ
-        self._argv = tuple(argv)
+        self._program = program
         self._door: Door | None = None
         self._reloading: Callable[[], AbstractContextManager[None]] = nullcontext
         self._busy = False
+        self._over = False
         self._allowed = asyncio.Event()
+        self._going: asyncio.Task[None] | None = None
 
     def allow(self, door: Door, reloading: Callable[[], AbstractContextManager[None]]) -> None:
         """The door is open. ``reloading``: a context in which the service manager is told so."""
         self._door, self._reloading = door, reloading
         self._allowed.set()
+
+    async def end(self) -> None:
+        """The daemon goes: give up what is under way, and begin none any more."""
+        self._over = True
+        if self._going is not None:
+            self._going.cancel()
+            await asyncio.wait([self._going])
 
     @property
     def execs(self) -> int:
@@ -127,37 +182,26 @@ class Upgrade:
 
     async def _begin(self) -> None:
         """Raises CannotUpgrade."""
-        if self._busy:
-            raise CannotUpgrade("cannot upgrade: an upgrade is under way already")
+        if self._busy or self._over:
+            why = "swapd is shutting down" if self._over else "an upgrade is under way already"
+            raise CannotUpgrade(f"cannot upgrade: {why}")
         self._busy = True
         try:
-            await self._preflight()
+            await self._program.check()
             await self._allowed.wait()
+            if self._over:
+                raise CannotUpgrade("cannot upgrade: swapd is shutting down")
         except BaseException:
             self._busy = False
             raise
         assert self._door is not None
-        tasks.spawn(self._told(self._go(self._door)), name="upgrade")
+        self._going = tasks.spawn(self._told(self._go(self._door)), name="upgrade")
 
     async def _told(self, work: Awaitable[None]) -> None:
         try:
             await work
         except CannotUpgrade as error:
             log.error("%s", error)
-
-    async def _preflight(self) -> None:
-        """Raises CannotUpgrade."""
-        if not self._argv:
-            raise CannotUpgrade("cannot upgrade: how this daemon was started is not known")
-        check = [sys.executable, "-m", "swapd", "check", "--config", str(self._config)]
-        try:
-            said = await threads.run(ask, check, dict(self._environ), PREFLIGHT)
-        except OSError as error:
-            raise CannotUpgrade(f"cannot upgrade: cannot run the new swapd: {error}") from error
-        if said.code:
-            raise CannotUpgrade(
-                f"cannot upgrade: the new swapd finds the config wrong, or fails:\n{said.err or said.out}"
-            )
 
     async def hand_back(self, channel: Channel) -> None:
         """We only stand in: as soon as it is a good moment, all is the daemon's again. Never returns."""
@@ -168,26 +212,19 @@ class Upgrade:
 
     async def _go(self, door: Door) -> None:
         log.info("upgrade: executing swapd anew; requests under way may take %g s more", self._house.drain())
-        stand_in = await self._called()
+        stand_in = await self._program.stand_in()
         try:
             with self._reloading():
                 await self._prepare(door)
-                self._execute(door, stand_in)
+                # Nothing is read from any client in between.
+                self._program.execute(self._house.leave_behind(door.handover()), stand_in)
         except OSError as error:
             raise CannotUpgrade(f"cannot upgrade: {error}; going on as before") from error
         finally:  # had it come to something, we were not here
             if stand_in is not None:
-                stand_in.take_back(self._environ)
+                stand_in.dismiss()
             door.release()
             self._busy = False
-
-    async def _called(self) -> StandIn | None:
-        """Somebody who serves meanwhile. It can be done without: then requests wait."""
-        try:
-            return await threads.run(StandIn.called, self._argv, dict(self._environ))
-        except OSError as error:
-            log.warning("upgrade: nobody stands in: %s; requests wait while swapd comes up", error)
-            return None
 
     async def _prepare(self, door: Door) -> None:
         """Return with the door held and nobody served."""
@@ -217,20 +254,3 @@ class Upgrade:
             return True
         door.release()
         return False
-
-    def _execute(self, door: Door, stand_in: StandIn | None) -> None:
-        """Never returns, but raises OSError. Nothing is read from any client in between."""
-        left = self._house.leave_behind(door.handover())
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the new program can hear them
-        files = resource.getrlimit(resource.RLIMIT_NOFILE)
-        try:
-            if stand_in is not None:
-                stand_in.give(replace(left, execs=self.execs), self._environ)
-                left = replace(left, connections=())
-            resource.setrlimit(resource.RLIMIT_NOFILE, (min(OPEN_FILES, files[1]), files[1]))  # engines inherit it
-            handover.give(left, self._environ)
-            os.execve(sys.executable, self._argv, dict(self._environ))
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, files)
-            handover.take_back(left, self._environ)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

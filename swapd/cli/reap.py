@@ -10,12 +10,8 @@ from pathlib import Path
 import click
 
 from swapd.cli.console import stdout
-from swapd.cli.failure import Failed
-from swapd.cli.reading import read
 from swapd.cli.target import config_option
-from swapd.engines import cgroup, reaper
 from swapd.engines.ask import ask
-from swapd.engines.house import House, sign, try_lock
 
 CRASHES = {"signal", "core-dump", "watchdog", "oom-kill", "exit-code"}
 """``$SERVICE_RESULT`` (systemd.exec(5)) after which the service is started again, unless somebody stops it."""
@@ -37,39 +33,16 @@ def verb(config: str | None) -> None:
     if "SERVICE_RESULT" in os.environ and comes_back(os.environ):
         stdout().line("swapd is started again: leaving its engines to it")
         return
-    ended = reap(state_folder(config))
-    if "SERVICE_RESULT" in os.environ and (group := cgroup.delegated()) is not None:
-        ended += reaper.reap_group(group)
+    from swapd.cli.leftovers import end_all  # noqa: PLC0415  (nobody waits for its imports after a crash)
+
+    ended = end_all(config, unit="SERVICE_RESULT" in os.environ)
     stdout().line(f"ended {ended} engine(s) or other processes" if ended else "nothing is left")
-
-
-def reap(folder: Path) -> int:
-    """How many engines were ended. Raises Failed where a daemon has them still."""
-    if not folder.is_dir():
-        return 0
-    try:
-        if (lock := try_lock(folder)) is None:
-            raise Failed(f"cannot reap: a swapd that uses {folder} is running; `swapd unload` stops its engines")
-        sign(lock, "reaper")
-        return reaper.reap(House(folder, lock))
-    except OSError as error:
-        raise Failed(f"cannot reap the engines of {folder}: {error.strerror or error}") from None
 
 
 def comes_back(environ: Mapping[str, str]) -> bool:
     """Whether systemd is about to start the service again, without anybody having asked for a stop."""
     crashed = environ["SERVICE_RESULT"] in CRASHES and environ.get("EXIT_STATUS") not in FINAL
     return crashed and not _job_waits()
-
-
-def state_folder(config: str | None) -> Path:
-    """Where the daemon keeps its state: as the config says, else as systemd does."""
-    path, loaded = read(config)
-    if loaded.found_at is not None:
-        return Path(loaded.found_at.state_dir)
-    if given := os.environ.get("STATE_DIRECTORY", "").partition(":")[0]:
-        return Path(given)
-    raise Failed(f"cannot reap: {path} has problems, and does not say where the state is; see `swapd check`")
 
 
 def _job_waits() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -43,7 +44,8 @@ def verb(ctx: click.Context, config: str | None) -> None:
     async def serve() -> int:
         code = await Daemon(path, os.environ, loaded, [sys.executable, *sys.orig_argv[1:]]).run()
         # Told once more in its last moments, it would die of it: the loop that listens is gone by then.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         return code
 
     ctx.exit(run_loop(serve()))

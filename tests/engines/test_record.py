@@ -1,0 +1,127 @@
+"""The record of living engines: what the next daemon reads, whatever was done to it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from swapd.core.need import Way
+from swapd.core.spec import Launch, Standing
+from swapd.engines import record
+from swapd.engines.identity import Identity, boot_id
+from swapd.engines.record import Entry, Unreadable, digest, read, write
+from swapd.engines.register import Register
+
+
+def entry(model: str = "m", n: int = 1, **more) -> Entry:
+    values = {"port": "9300", "host": "127.0.0.1"}
+    fixed = (
+        Identity(7, 8, boot_id(), "mark"),
+        "digest",
+        "x",
+        values,
+        ("CUDA0",),
+        {"CUDA0": 5},
+        ("stop", "m"),
+        2.0,
+    )
+    return Entry(model, n, *fixed, **more)
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    write(tmp_path, [entry("a"), entry("b/c: ü", 3, ready=True)])
+    first, second = read(tmp_path)
+    assert (first, second.model, second.ready) == (entry("a"), "b/c: ü", True)
+    assert first.way == Way({"CUDA0": 5}, ("CUDA0",))
+    assert (tmp_path / record.NAME).stat().st_mode & 0o777 == 0o600
+
+
+def test_nothing_was_recorded_where_there_is_no_file(tmp_path):
+    assert read(tmp_path) == []
+
+
+def test_what_was_before_the_machine_was_started_does_not_count(tmp_path):
+    write(tmp_path, [entry()])
+    told = json.loads((tmp_path / record.NAME).read_text())
+    (tmp_path / record.NAME).write_text(json.dumps(told | {"boot": "another"}))
+    assert read(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"[]",
+        b'{"version": 1, "boot": "BOOT", "engines": [{}]}',
+        b'{"version": 1, "boot": "BOOT", "engines": 5}',
+        b'{"version": 2, "boot": "BOOT", "of the future": true}',
+        b"[" * 100_000,
+        b" " * (record.MOST_BYTES + 1),
+    ],
+    ids=lambda text: repr(text[:40]),
+)
+def test_what_cannot_be_understood_is_said_to_be_so(tmp_path, text):
+    (tmp_path / record.NAME).write_bytes(text.replace(b"BOOT", boot_id().encode()))
+    with pytest.raises(Unreadable, match="cannot read"):
+        read(tmp_path)
+
+
+def test_a_field_of_a_later_build_of_the_same_version_is_passed_over(tmp_path):
+    write(tmp_path, [entry()])
+    told = json.loads((tmp_path / record.NAME).read_text())
+    told["engines"][0]["later"] = told["more"] = 1
+    (tmp_path / record.NAME).write_text(json.dumps(told))
+    assert read(tmp_path) == [entry()]
+
+
+LAUNCHES = [
+    Launch(("a", "b")),
+    Launch(("a b",)),
+    Launch(("a", "b"), env=(("X", "1"),)),
+    Launch(("a", "b"), cwd="/"),
+    Launch(("a", "b"), health="/h"),
+    Launch(("a", "b"), loading=frozenset({1, 2})),
+    Launch(("a", "b"), key="Authorization: Bearer secret"),
+    Launch(("a", "b"), standing=Standing(nice=1)),
+]
+
+
+def test_each_launch_has_a_digest_of_its_own_which_tells_nothing():
+    told = [digest(launch) for launch in LAUNCHES]
+    assert len(set(told)) == len(LAUNCHES)
+    assert digest(Launch(("a", "b"), loading=frozenset({2, 1}))) == told[5]
+    assert not any("secret" in text for text in told)
+
+
+async def test_the_register_writes_each_change_soon_and_the_last_one_wins(tmp_path):
+    register = Register(tmp_path)
+    for n in range(1, 50):
+        register.put(entry("m", n))
+        register.ready(entry("m", n).run)
+        if n < 49:
+            register.drop(entry("m", n).run)
+    register.leaving(entry("m", 49).run)
+    await register.aclose()
+    assert read(tmp_path) == [entry("m", 49, ready=True, leaving=True)]
+    assert [path.name for path in tmp_path.iterdir()] == [record.NAME]
+
+
+async def test_after_a_flush_nothing_older_is_written(tmp_path):
+    register = Register(tmp_path)
+    register.put(entry("a"))
+    register.flush()
+    write(tmp_path, [entry("theirs")])  # whoever came after us
+    await register.aclose()
+    assert [e.model for e in read(tmp_path)] == ["theirs"]
+
+
+async def test_a_folder_that_takes_nothing_is_told_once(tmp_path, caplog):
+    register = Register(tmp_path / "gone")
+    for n in range(3):
+        register.put(entry("m", n))
+        register.flush()
+    await register.aclose()
+    assert caplog.text.count("engines would not outlive this daemon") == 1
