@@ -20,7 +20,8 @@ The floor plan::
                               reads anew only what they touch
     journal.py  the diary     hears (event, commands) and prints each decision once
     cli/        porch         one small module a verb; rich tables; a client of its own for the admin doors
-    daemon.py   the architect builds every room, hangs the doors, then only waits
+    rooms.py    the architect builds every room and introduces them
+    daemon.py   the host      opens the doors, then only waits; sees to an end in good order
     reload.py   the successor the config in force, and the one way it changes while the house is lived in
     upgrade.py  the mover     the daemon executes itself anew; handover.py: what it takes along; standin.py: who
                               serves meanwhile
@@ -29,10 +30,11 @@ The floor plan::
 
 Who may import whom (a test enforces it): ``core`` imports only the standard library. ``config``, ``engines``,
 ``machine``, ``lab``, ``web``, ``dispatch`` and ``journal`` import ``core``, ``tasks`` and ``threads``, never each
-other; what they need sideways comes in as an argument typed by a small ``Protocol`` beside its user.
-``daemon`` is the only wiring (``doors``, ``systemd``, ``manager``, ``metering``, ``reload``, ``upgrade``,
-``handover`` and ``lasting`` are its tools); ``cli`` may wire rooms together for offline verbs (``check``,
-``demo``, ``simulate``). Each room's ``__init__`` is its card: where to begin to read, and which module does what.
+other; what they need sideways comes in as an argument typed by a small ``Protocol`` beside its user. ``rooms``
+and ``daemon`` are the only wiring (``doors``, ``systemd``, ``manager``, ``metering``, ``reload``, ``upgrade``,
+``standin``, ``handover`` and ``lasting`` are their tools); ``cli`` may wire rooms together for offline verbs
+(``check``, ``demo``, ``simulate``). Each room's ``__init__`` is its card: where to begin to read, and which
+module does what.
 """
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The architect: builds every room, introduces them, opens the doors, and then only waits."""
+"""The daemon: it opens the doors of its rooms, and then only waits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import random
 import signal
 import socket
 import sys
@@ -14,34 +13,21 @@ from collections.abc import Callable, Coroutine, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from swapd import __version__, doors, handover, systemd, tasks, threads, upgrade
+from msgspec.structs import replace
+
+from swapd import __version__, doors, handover, systemd, tasks, upgrade
 from swapd.config import Loaded
 from swapd.config.watch import watch
 from swapd.core.book import HOPELESS
-from swapd.core.events import CatalogChanged, Closing, Event
+from swapd.core.events import Closing
 from swapd.core.moves import LAST_DRAIN
-from swapd.core.scheduler import Scheduler
-from swapd.core.spec import Cost
-from swapd.dispatch import Dispatcher, Ear
-from swapd.engines import inherited
-from swapd.engines.binaries import find_binary
-from swapd.engines.furnished import furnished
-from swapd.engines.house import enter
-from swapd.engines.leader import expect_children
-from swapd.engines.supervisor import Supervisor
-from swapd.engines.survivors import look
-from swapd.journal import Journal, wall_clock
-from swapd.machine.ledger import Ledger
-from swapd.machine.scales import Scales
+from swapd.journal import wall_clock
 from swapd.manager import Manager
-from swapd.metering import Metering
-from swapd.reload import Current
+from swapd.rooms import Rooms
 from swapd.standin import Channel, relieve, stands_in
 from swapd.upgrade import Program, Upgrade
 from swapd.web.app import create_app
-from swapd.web.events import Feed
 from swapd.web.front_door import FrontDoor
-from swapd.web.upstream import Upstream
 
 log = logging.getLogger("swapd")
 T = TypeVar("T")
@@ -61,22 +47,11 @@ class Daemon:
         self._environ = environ
         self._standing = stands_in(environ)
         self._handed = self._standing.wait() if self._standing else self._taken()
-        self._config = Current(path, environ, loaded, self._find_binary, self._post)
+        self._manager = Manager(environ, systemd.notify)
+        self.rooms = Rooms(path, environ, loaded, self._handed, self._manager.ears)
         self._warnings = loaded.warnings
         self._urls: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
         self._going = asyncio.Event()
-        self._upstream = Upstream()
-        settings = self._config.settings
-        self._house = enter(Path(settings.state_dir), self._handed.lock if self._handed else None)
-        self._supervisor = self._engine_room(settings.adoption)
-        self._feed = Feed(wall_clock)
-        self._close_trace: Callable[[], None] = _nothing
-        ledger = Ledger.open(Path(settings.state_dir), log.warning)
-        self._scales = Scales(self._post, self._supervisor, ledger, self._find_binary)
-        self._metering = Metering(self._scales, environ, self._find_binary, self._measured)
-        self._manager = Manager(environ, systemd.notify)
-        ears = [Journal().hear, self._feed.hear, self._upstream.hear, self._scales.hear, *self._manager.ears]
-        self._desk = Dispatcher(Scheduler(jitter=random.random), self._supervisor, [*ears, *self._record()])
         self._upgrade = Upgrade(self, Program(path, environ, argv))
 
     async def listening(self) -> list[str]:
@@ -87,7 +62,7 @@ class Daemon:
         """Begin to go: drain, stop the engines. Told again, it waits for no stream any longer."""
         if self._going.is_set():
             log.warning("asked again to stop: cutting what still runs")
-            self._desk.post(Closing())
+            self.rooms.desk.post(Closing())
         self._going.set()
 
     async def run(self) -> int:
@@ -97,17 +72,17 @@ class Daemon:
         except doors.CannotListen as error:
             log.error("%s", error)
             self._urls.cancel()
-            self._house.leave()
+            self.rooms.leave()
             return 1
-        upgrade = self._upgrade
+        rooms, upgrade = self.rooms, self._upgrade
         app = create_app(
-            self._desk, self._config, self._supervisor, self._upstream, wall_clock, self._feed, upgrade
+            rooms.desk, rooms.config, rooms.supervisor, rooms.upstream, wall_clock, rooms.feed, upgrade
         )
-        door = FrontDoor(app, self._config, doors.most_connections())
+        door = FrontDoor(app, rooms.config, doors.most_connections())
         self._catch_signals()
-        watcher = tasks.spawn(watch(self._config.paths, self._config.look), name="watch config")
+        watcher = tasks.spawn(watch(rooms.config.paths, rooms.config.look), name="watch config")
         try:
-            await self._begin()
+            await rooms.begin()
             await door.open(self._sockets, self._handed.connections if self._handed else ())
             self._announce(door)
             await self._going.wait()
@@ -115,34 +90,29 @@ class Daemon:
             await self._wind_down(door)
         finally:
             watcher.cancel()
-            self._metering.cancel()
             await asyncio.shield(self._leave(door))
         log.info("goodbye")
         return 0
 
     def drain(self) -> float:
         """Seconds that requests which are under way now may take."""
-        busy = [m for m in self._desk.view().models.values() if m.engine and m.engine.leases]
+        busy = [m for m in self.rooms.desk.view().models.values() if m.engine and m.engine.leases]
         drains = [model.spec.terms.bounds.drain for model in busy]
         return max((LAST_DRAIN if drain is None else drain for drain in drains), default=OTHERS)
 
     async def save(self) -> None:
         """What was learned."""
-        await self._scales.save()
+        await self.rooms.save()
 
     def leave_behind(self, connections: Sequence[int]) -> handover.Handover:
         """For the next life of this process."""
-        watchdog = self._supervisor.leave_behind()
-        self._close_trace()
-        return handover.Handover(
-            os.getpid(),
-            tuple(sock.fileno() for sock in self._sockets),
-            tuple(connections),
-            self._house.lock,
-            watchdog,
-            dict(self._config.total),
-            self.execs + 1,
-            self._own,
+        return replace(
+            self.rooms.leave_behind(),
+            pid=os.getpid(),
+            listening=tuple(sock.fileno() for sock in self._sockets),
+            connections=tuple(connections),
+            execs=self.execs + 1,
+            own=self._own,
         )
 
     @property
@@ -156,58 +126,12 @@ class Daemon:
         back = relieve(self._environ, lambda: systemd.notify(self._environ, "WATCHDOG=1"))
         return handover.merged(inherited, back) if inherited and back else inherited
 
-    def _engine_room(self, adoption: float | None) -> Supervisor:
-        expect_children()
-        find, house = self._find_binary, self._house
-        front = self._upstream
-        room = furnished(
-            self._post, find_binary=find, environ=self._environ, house=house, adoption=adoption, front=front
-        )
-        if self._handed and self._handed.watchdog:
-            room.go_on(self._handed.watchdog)
-        return room
-
     def _listen(self) -> tuple[list[socket.socket], bool]:
         """The sockets, and whether their files are ours to remove. Raises CannotListen."""
         if self._handed:
             return self._handed.sockets(), self._handed.own
         given = systemd.listen_sockets(self._environ)
-        return given or doors.open_sockets(self._config.settings.listen), not given
-
-    async def _begin(self) -> None:
-        """The desk is told what there is, before anybody is let in: the models, and engines that live already."""
-        if self._handed:
-            self._metering.go_on(self._handed.total)
-        else:
-            await self._metering.begin()
-        survivors = await threads.run(look, self._house, self._environ)
-        found = self._supervisor.found(survivors, self._config.catalog)
-        if self._handed:
-            inherited.mind({survivor.entry.identity.pid for survivor in survivors})
-        self._desk.post(CatalogChanged(self._config.catalog, found))
-
-    def _post(self, event: Event) -> None:
-        """The desk, the hands and the config need each other: whoever posts finds the desk when it does."""
-        self._desk.post(event)
-
-    def _record(self) -> list[Ear]:
-        """The trace, where the config wants one."""
-        if (path := self._config.settings.trace) is None:
-            return []
-        from swapd.lab.recorder import Recorder  # noqa: PLC0415  (the lab is spared where nobody asks for it)
-
-        recorder = Recorder(path, asyncio.get_running_loop().time)
-        self._close_trace = recorder.close
-        return [recorder.hear]
-
-    def _find_binary(self) -> str | None:
-        """Looked for anew each time: one may be installed while we run."""
-        return find_binary(self._environ)
-
-    def _measured(self, total: Cost) -> None:
-        """The machine has so many bytes of each memory."""
-        if self._config.measured(total) and self._urls.done():
-            self._desk.post(CatalogChanged(self._config.catalog))
+        return given or doors.open_sockets(self.rooms.config.settings.listen), not given
 
     def _announce(self, door: FrontDoor) -> None:
         for warning in self._warnings:
@@ -217,7 +141,7 @@ class Daemon:
             standing = " until the daemon is there again" if self._standing else ""
             log.info("swapd %s is listening on %s%s", __version__, url, standing)
         self._urls.set_result(urls)
-        self._manager.ready(self._desk, urls)
+        self._manager.ready(self.rooms.desk, urls)
         self._upgrade.allow(door, self._manager.reloading)
         if (channel := self._standing) is not None:
             loop = asyncio.get_running_loop()
@@ -240,7 +164,7 @@ class Daemon:
 
     async def _reload(self) -> None:
         with self._manager.reloading():
-            await self._config.reload()
+            await self.rooms.config.reload()
 
     async def _wind_down(self, door: FrontDoor) -> None:
         await self._upgrade.end()
@@ -248,31 +172,22 @@ class Daemon:
         if not self._own:  # systemd holds the address: whoever comes now is the next daemon's, and not refused
             with contextlib.suppress(OSError):
                 await door.shut()
-        leases = sum(m.engine.leases for m in self._desk.view().models.values() if m.engine)
+        leases = sum(m.engine.leases for m in self.rooms.desk.view().models.values() if m.engine)
         finishing = f"{leases} request{'s' if leases > 1 else ''} may finish first; told again, it waits for none"
         log.info("shutting down%s", f": {finishing}" if leases else "")
         door.end_idle()
-        self._desk.post(Closing())
+        self.rooms.desk.post(Closing())
         # Bounded by each engine's drain and stop, and for one that outlives its kill by HOPELESS.
-        await self._desk.until(lambda view: view.hopeless(HOPELESS))
+        await self.rooms.desk.until(lambda view: view.hopeless(HOPELESS))
 
     async def _leave(self, door: FrontDoor) -> None:
         """Close everything, however we came here: no engine outlives us."""
         files = doors.files_of(self._sockets) if self._own else []
-        self._supervisor.end_logs()
+        self.rooms.supervisor.end_logs()
         await door.close()
         doors.remove_files(files)
-        self._upstream.close()
-        await self._supervisor.aclose()
-        await self._scales.aclose()
-        self._desk.close()
+        await self.rooms.close()
         self._manager.close()
-        await threads.run(self._close_trace)
-        self._house.leave()
-
-
-def _nothing() -> None:
-    """No trace is kept."""
 
 
 def run_loop(coro: Coroutine[Any, Any, T]) -> T:

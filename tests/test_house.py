@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent / "swapd"
 MODULES = sorted(ROOT.rglob("*.py"))
 ROOMS = ("core", "config", "engines", "machine", "lab", "web", "cli")
-PORCH = {"cli", "daemon", "metering", "reload", "standin", "upgrade", "__main__"}
+PORCH = {"cli", "daemon", "metering", "reload", "rooms", "standin", "upgrade", "__main__"}
 """These may wire rooms together."""
 HOMES = {
     "aiohttp": {"web", "engines", "cli"},

@@ -10,7 +10,7 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from swapd.engines import record
+from swapd.engines import proc, record
 from swapd.engines.ask import ask
 from swapd.engines.cgroup import around
 from swapd.engines.environment import scrubbed
@@ -89,12 +89,21 @@ def _held(entries: list[Entry]) -> tuple[list[Survivor], list[Entry]]:
     lost = []
     for entry in sorted(entries, key=lambda entry: entry.n):
         if (pidfd := hold(entry.identity)) is None:
+            _tell_of_another(entry)
             lost.append(entry)
             continue
         if (older := survivors.get(entry.model)) is not None:
             os.close(older.pidfd)
         survivors[entry.model] = Survivor(entry, pidfd)
     return list(survivors.values()), lost
+
+
+def _tell_of_another(entry: Entry) -> None:
+    """Its pid may have gone to somebody else, with whom we have nothing to do."""
+    pid = entry.identity.pid
+    seen = proc.stat(pid)
+    if seen is not None and seen.ticks != entry.identity.ticks:
+        log.warning("pid %d, which was that of %s, is another process now: letting it alone", pid, entry.run)
 
 
 def _kill(pid: int, marker: str) -> bool:

@@ -150,8 +150,9 @@ async def test_a_process_that_has_the_pid_of_a_lost_engine_is_let_alone(start, c
         told = json.loads(record.read_text())
         told["engines"][0]["identity"]["pid"] = stranger.pid
         record.write_text(json.dumps(told))
-        client = await connect(start(first.config))
-        assert await client.text("alpha")
+        second = start(first.config)
+        assert await (await connect(second)).text("alpha")
+        second.wait_line("is another process now: letting it alone")
         assert lives(stranger.pid)
     finally:
         stranger.kill()

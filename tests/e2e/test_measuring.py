@@ -64,7 +64,7 @@ async def test_a_driver_that_hangs_at_start_leaves_the_budget_of_ram_and_an_end(
     daemon = Daemon(path, os.environ, load(path, os.environ))
     running = asyncio.ensure_future(daemon.run())
     await daemon.listening()
-    assert daemon._config.catalog.budget["ram"] > GIB
+    assert daemon.rooms.config.catalog.budget["ram"] > GIB
     assert "going on with RAM alone" in caplog.text
     daemon.stop()
     async with asyncio.timeout(5):

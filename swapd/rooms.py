@@ -1,0 +1,139 @@
+"""All rooms, built and introduced to each other: what a daemon has, apart from how it lives."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from swapd import threads
+from swapd.config import Loaded
+from swapd.core.events import CatalogChanged, Event
+from swapd.core.scheduler import Scheduler
+from swapd.core.spec import Cost
+from swapd.dispatch import Dispatcher, Ear
+from swapd.engines import inherited
+from swapd.engines.binaries import find_binary
+from swapd.engines.furnished import furnished
+from swapd.engines.house import enter
+from swapd.engines.leader import expect_children
+from swapd.engines.supervisor import Supervisor
+from swapd.engines.survivors import look
+from swapd.handover import Handover
+from swapd.journal import Journal, wall_clock
+from swapd.machine.ledger import Ledger
+from swapd.machine.scales import Scales
+from swapd.metering import Metering
+from swapd.reload import Current
+from swapd.web.events import Feed
+from swapd.web.upstream import Upstream
+
+log = logging.getLogger("swapd")
+
+
+class Rooms:
+    """``loaded`` is a config without problems; ``handed``: what an earlier life of the daemon has left."""
+
+    def __init__(
+        self,
+        path: Path,
+        environ: Mapping[str, str],
+        loaded: Loaded,
+        handed: Handover | None,
+        ears: Sequence[Ear],
+    ) -> None:
+        """``ears`` hear the desk besides those that are built in. Waits while a reaper has the state folder."""
+        self._environ = environ
+        self._handed = handed
+        self.config = Current(path, environ, loaded, self._find_binary, self._post)
+        state = Path(self.config.settings.state_dir)
+        self._house = enter(state, handed.lock if handed else None)
+        self.upstream = Upstream()
+        self.supervisor = self._engine_room()
+        self.feed = Feed(wall_clock)
+        self._close_trace: Callable[[], None] = _nothing
+        self._scales = Scales(self._post, self.supervisor, Ledger.open(state, log.warning), self._find_binary)
+        self._metering = Metering(self._scales, environ, self._find_binary, self._measured)
+        heard = [Journal().hear, self.feed.hear, self.upstream.hear, self._scales.hear, *ears, *self._record()]
+        self.desk = Dispatcher(Scheduler(jitter=random.random), self.supervisor, heard)
+        self._begun = False
+
+    async def begin(self) -> None:
+        """The desk is told what there is, before anybody is let in: the models, and engines that live already."""
+        if self._handed:
+            self._metering.go_on(self._handed.total)
+        else:
+            await self._metering.begin()
+        survivors = await threads.run(look, self._house, self._environ)
+        found = self.supervisor.found(survivors, self.config.catalog)
+        if self._handed:
+            inherited.mind({survivor.entry.identity.pid for survivor in survivors})
+        self._begun = True
+        self.desk.post(CatalogChanged(self.config.catalog, found))
+
+    async def save(self) -> None:
+        """What was learned."""
+        await self._scales.save()
+
+    def leave_behind(self) -> Handover:
+        """For the next life of this process, which adds what it listens on. Blocks for a ms or so."""
+        watchdog = self.supervisor.leave_behind()
+        self._close_trace()
+        return Handover(0, (), lock=self._house.lock, watchdog=watchdog, total=dict(self.config.total))
+
+    async def close(self) -> None:
+        """No engine outlives us. The front hall is closed already."""
+        self._metering.cancel()
+        self.upstream.close()
+        await self.supervisor.aclose()
+        await self._scales.aclose()
+        self.desk.close()
+        await threads.run(self._close_trace)
+        self.leave()
+
+    def leave(self) -> None:
+        """The state folder is anybody's."""
+        self._house.leave()
+
+    def _engine_room(self) -> Supervisor:
+        expect_children()
+        room = furnished(
+            self._post,
+            find_binary=self._find_binary,
+            environ=self._environ,
+            house=self._house,
+            adoption=self.config.settings.adoption,
+            front=self.upstream,
+        )
+        if self._handed and self._handed.watchdog:
+            room.go_on(self._handed.watchdog)
+        return room
+
+    def _post(self, event: Event) -> None:
+        """The desk, the hands and the config need each other: whoever posts finds the desk when it does."""
+        self.desk.post(event)
+
+    def _record(self) -> list[Ear]:
+        """The trace, where the config wants one."""
+        if (path := self.config.settings.trace) is None:
+            return []
+        from swapd.lab.recorder import Recorder  # noqa: PLC0415  (the lab is spared where nobody asks for it)
+
+        recorder = Recorder(path, asyncio.get_running_loop().time)
+        self._close_trace = recorder.close
+        return [recorder.hear]
+
+    def _find_binary(self) -> str | None:
+        """Looked for anew each time: one may be installed while we run."""
+        return find_binary(self._environ)
+
+    def _measured(self, total: Cost) -> None:
+        """The machine has so many bytes of each memory."""
+        if self.config.measured(total) and self._begun:
+            self.desk.post(CatalogChanged(self.config.catalog))
+
+
+def _nothing() -> None:
+    """No trace is kept."""
