@@ -258,3 +258,21 @@ async def verb(daemon, *flags: str) -> tuple[int, str]:
     )
     out, _ = await process.communicate()
     return process.returncode or 0, out.decode()
+
+
+async def test_a_daemon_that_dies_while_it_is_stood_in_for_leaves_its_engines_to_the_next(start_fresh, connect):
+    daemon = start_fresh(config())
+    client = await connect(daemon)
+    assert await client.text("alpha")
+    pid = (await client.model("alpha"))["pid"]
+    daemon.process.send_signal(signal.SIGUSR2)
+    daemon.wait_line("until the daemon is there again")
+    (stand_in,) = stand_ins(daemon)
+    daemon.process.kill()
+    daemon.process.wait()
+    await until(lambda: not Path(f"/proc/{stand_in}").exists())
+    second = start_fresh(daemon.config)
+    client = await connect(second)
+    assert await client.text("alpha")
+    assert (await client.model("alpha"))["pid"] == pid
+    assert second.stop() == 0
