@@ -35,6 +35,8 @@ class Handover(msgspec.Struct, frozen=True):
     """How often the daemon has executed itself so far."""
     own: bool = True
     """Whether the files of listening Unix sockets are the daemon's own, and not systemd's."""
+    state: str = ""
+    """The state folder: another one takes effect when the daemon is restarted."""
     version: int = VERSION
 
     def sockets(self) -> list[socket.socket]:

@@ -64,18 +64,24 @@ def wall_clock(monotonic: float, now: float) -> str:
 def _formatter(style: str, environ: Mapping[str, str], stream: IO[str]) -> logging.Formatter:
     if style == "json":
         return _Json()
-    if style == "auto" and _is_journal(environ, stream):
+    if style == "auto" and is_journal(environ, stream):
         return _Journald()
     return _Plain("%(asctime)s %(levelname)-7s %(message)s", datefmt=_STAMP)
 
 
-def _is_journal(environ: Mapping[str, str], stream: IO[str]) -> bool:
-    """Whether our stream is the very socket that systemd announced (systemd.exec(5), JOURNAL_STREAM)."""
+def is_journal(environ: Mapping[str, str], stream: IO[str]) -> bool:
+    """Whether the stream is the very socket that systemd announced (systemd.exec(5), JOURNAL_STREAM)."""
     try:
         info = os.fstat(stream.fileno())
     except (OSError, ValueError):
         return False
     return environ.get("JOURNAL_STREAM") == f"{info.st_dev}:{info.st_ino}"
+
+
+def marked(text: str, level: str) -> str:
+    """As journald reads it: it takes the priority off; each line needs the mark (sd-daemon(3))."""
+    mark = f"<{_SYSLOG.get(level, 6)}>"
+    return "\n".join(mark + line for line in text.splitlines())
 
 
 class Row(Protocol):
@@ -130,11 +136,10 @@ def _local(second: int) -> str:
 
 
 class _Journald(_Plain):
-    """``<6>text``: journald reads the priority off and stamps the time itself; each line needs the mark."""
+    """``<6>text``: journald stamps the time itself."""
 
     def _row(self, at: float, text: str) -> str:
         return text
 
     def format(self, record: logging.LogRecord) -> str:
-        mark = f"<{_SYSLOG.get(record.levelname, 6)}>"
-        return "\n".join(mark + line for line in super().format(record).splitlines())
+        return marked(super().format(record), record.levelname)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from swapd import threads
@@ -47,7 +48,7 @@ class Rooms:
         """``ears`` hear the desk besides those that are built in. Waits while a reaper has the state folder."""
         self._environ = environ
         self._handed = handed
-        self.config = Current(path, environ, loaded, self._find_binary, self._post)
+        self.config = Current(path, environ, _staying(loaded, handed), self._find_binary, self._post)
         state = Path(self.config.settings.state_dir)
         self._house = enter(state, handed.lock if handed else None)
         self.upstream = Upstream()
@@ -81,7 +82,8 @@ class Rooms:
         """For the next life of this process, which adds what it listens on. Blocks for a ms or so."""
         watchdog = self.supervisor.leave_behind()
         self._close_trace()
-        return Handover(0, (), lock=self._house.lock, watchdog=watchdog, total=dict(self.config.total))
+        total, state = dict(self.config.total), self.config.settings.state_dir
+        return Handover(0, (), lock=self._house.lock, watchdog=watchdog, total=total, state=state)
 
     async def close(self) -> None:
         """No engine outlives us. The front hall is closed already."""
@@ -133,6 +135,14 @@ class Rooms:
         """The machine has so many bytes of each memory."""
         if self.config.measured(total) and self._begun:
             self.desk.post(CatalogChanged(self.config.catalog))
+
+
+def _staying(loaded: Loaded, handed: Handover | None) -> Loaded:
+    """With the state folder in force: its lock was handed on, and the record of the engines is there."""
+    if handed is None or loaded.settings is None or loaded.settings.state_dir == handed.state:
+        return loaded
+    log.warning("config: state_dir takes effect when swapd is restarted; %s stays", handed.state)
+    return replace(loaded, settings=replace(loaded.settings, state_dir=handed.state))
 
 
 def _nothing() -> None:

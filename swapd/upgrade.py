@@ -111,30 +111,27 @@ class Program:
             text = said.err or said.out
             raise CannotUpgrade(f"cannot upgrade: the new swapd finds the config wrong, or fails:\n{text}")
 
-    async def stand_in(self) -> StandIn | None:
-        """Somebody who serves meanwhile. It can be done without: then requests wait."""
+    async def stand_in(self) -> StandIn:
+        """Somebody who serves meanwhile. That it comes up is the proof that we would. Raises CannotUpgrade."""
         try:
             return await threads.run(StandIn.called, self.argv, dict(self.environ))
         except OSError as error:
-            log.warning("upgrade: nobody stands in: %s; requests wait while swapd comes up", error)
-            return None
+            raise CannotUpgrade(f"cannot upgrade: {error}; going on as before") from error
 
-    def execute(self, left: handover.Handover, stand_in: StandIn | None) -> None:
+    def execute(self, left: handover.Handover, stand_in: StandIn) -> None:
         """Become it. Never returns, but raises OSError."""
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the new program can hear them
         files = resource.getrlimit(resource.RLIMIT_NOFILE)
         try:
-            if stand_in is not None:
-                stand_in.give(replace(left, execs=left.execs - 1), self.environ)
-                left = replace(left, connections=())
+            stand_in.give(replace(left, execs=left.execs - 1), self.environ)
+            left = replace(left, connections=())
             resource.setrlimit(resource.RLIMIT_NOFILE, (min(OPEN_FILES, files[1]), files[1]))  # engines inherit it
             handover.give(left, self.environ)
             os.execve(sys.executable, list(self.argv), dict(self.environ))
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, files)
             handover.take_back(left, self.environ)
-            if stand_in is not None:
-                stand_in.take_back(self.environ)
+            stand_in.take_back(self.environ)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
@@ -189,13 +186,12 @@ class Upgrade:
         try:
             await self._program.check()
             await self._allowed.wait()
-            if self._over:
-                raise CannotUpgrade("cannot upgrade: swapd is shutting down")
+            stand_in = await self._program.stand_in()
         except BaseException:
             self._busy = False
             raise
         assert self._door is not None
-        self._going = tasks.spawn(self._told(self._go(self._door)), name="upgrade")
+        self._going = tasks.spawn(self._told(self._go(self._door, stand_in)), name="upgrade")
 
     async def _told(self, work: Awaitable[None]) -> None:
         try:
@@ -210,10 +206,11 @@ class Upgrade:
         await self._prepare(self._door)
         channel.hand_back(self._house.leave_behind(self._door.handover()))
 
-    async def _go(self, door: Door) -> None:
-        log.info("upgrade: executing swapd anew; requests under way may take %g s more", self._house.drain())
-        stand_in = await self._program.stand_in()
+    async def _go(self, door: Door, stand_in: StandIn) -> None:
         try:
+            if self._over:
+                raise CannotUpgrade("cannot upgrade: swapd is shutting down")
+            log.info("upgrade: executing swapd anew; requests under way may take %g s more", self._house.drain())
             with self._reloading():
                 await self._prepare(door)
                 # Nothing is read from any client in between.
@@ -221,8 +218,7 @@ class Upgrade:
         except OSError as error:
             raise CannotUpgrade(f"cannot upgrade: {error}; going on as before") from error
         finally:  # had it come to something, we were not here
-            if stand_in is not None:
-                stand_in.dismiss()
+            stand_in.dismiss()
             door.release()
             self._busy = False
 

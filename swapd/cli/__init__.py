@@ -7,6 +7,7 @@ connects; ``console`` prints, ``failure`` is how it ends badly. Those in ``demo_
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 
 import click
@@ -33,6 +34,8 @@ VERBS = {
 }
 """Verb -> its line in ``--help``; the module of the same name holds its command as ``verb``."""
 ALSO = {"ps": "status"}
+STDERR = 2
+"""The number of the last standard stream."""
 INTERRUPTED = 130
 """The exit code that shells know for Ctrl-C."""
 
@@ -69,10 +72,21 @@ class Verbs(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Ctrl-C ends quietly."""
+        _fill_standard_streams()
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
             return ctx.exit(INTERRUPTED)
+
+
+def _fill_standard_streams() -> None:
+    """Where the parent closed one of them, the next file or socket that is opened would take its number.
+
+    What is meant for a stream would go there then; and libuv aborts when it closes a socket of such a number.
+    """
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= STDERR:
+        os.set_inheritable(fd, True)
+    os.close(fd)
 
 
 main = click.version_option(__version__, prog_name="swapd", message="%(prog)s %(version)s")(Verbs())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import IO, Any
 
 import click
@@ -16,7 +18,12 @@ class Failed(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the message; ``file`` is click's wish and always stderr."""
-        stderr().line(f"swapd: {self.message}", style="red")
+        text = f"swapd: {self.message}"
+        if "JOURNAL_STREAM" in os.environ:
+            from swapd.journal import is_journal, marked  # noqa: PLC0415  (few verbs are called by systemd)
+
+            text = marked(text, "ERROR") if is_journal(os.environ, sys.stderr) else text
+        stderr().line(text, style="red")
 
 
 class BadConfig(Failed):

@@ -7,16 +7,21 @@ from pathlib import Path
 
 from swapd.cli.failure import Failed
 from swapd.cli.reading import read
+from swapd.core.settings import LogSettings
 from swapd.engines import cgroup, reaper
 from swapd.engines.house import House, become_owner, take
+from swapd.journal import configure
 
 
-def end_all(config: str | None, *, unit: bool) -> int:
-    """How many engines, and other processes, were ended. ``unit``: all in our cgroup too. Raises Failed."""
-    ended = reap(state_folder(config))
+def end_all(config: str | None, *, unit: bool) -> str:
+    """End the engines, and with ``unit`` all in our cgroup; what became of it, in words. Raises Failed."""
+    if unit:
+        configure(LogSettings(), os.environ)
+    folder = state_folder(config)
+    ended = reap(folder)
     if unit and (group := cgroup.delegated()) is not None:
         ended += reaper.reap_group(group)
-    return ended
+    return f"ended {ended} engine(s) or other processes" if ended else f"nothing is left of a daemon of {folder}"
 
 
 def reap(folder: Path) -> int:

@@ -35,8 +35,7 @@ def verb(config: str | None) -> None:
         return
     from swapd.cli.leftovers import end_all  # noqa: PLC0415  (nobody waits for its imports after a crash)
 
-    ended = end_all(config, unit="SERVICE_RESULT" in os.environ)
-    stdout().line(f"ended {ended} engine(s) or other processes" if ended else "nothing is left")
+    stdout().line(end_all(config, unit="SERVICE_RESULT" in os.environ))
 
 
 def comes_back(environ: Mapping[str, str]) -> bool:

@@ -69,7 +69,10 @@ def of_user(environ: Mapping[str, str]) -> Place:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the files are to say: the program, its config, whose GPUs, the addresses that systemd is to hold."""
+    """What the files are to say: the program, its config, whose GPUs, the addresses that systemd is to hold.
+
+    ``listen``: as systemd.socket(5) wants them.
+    """
 
     program: Path
     config: Path
@@ -105,7 +108,7 @@ def state_of(path: Path, text: str | None) -> str:
 def config_of(unit: str) -> Path | None:
     """Which config a unit's text names."""
     found = _CONFIG.search(unit)
-    return Path(found[1].strip('"').replace("%%", "%").replace("$$", "$")) if found else None
+    return Path(_unquoted(found[1])) if found else None
 
 
 def put(path: Path, text: str) -> Path | None:
@@ -132,8 +135,17 @@ def gpus(root: Path = Path("/")) -> tuple[str, ...]:
 
 def quoted(path: Path) -> str:
     """As systemd.syntax(7) wants a path in a command line."""
-    text = str(path).replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$")
-    return f'"{text}"' if re.search(r"[\s\"';]", text) else text
+    text = str(path).replace("%", "%%").replace("$", "$$")
+    if not re.search(r"[\s\"';\\]", text):
+        return text
+    return '"' + re.sub(r"([\"\\])", r"\\\1", text) + '"'
+
+
+def _unquoted(word: str) -> str:
+    """What was ``quoted``."""
+    if word.startswith('"'):
+        word = re.sub(r"\\(.)", r"\1", word[1:-1])
+    return word.replace("%%", "%").replace("$$", "$")
 
 
 def closed(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:

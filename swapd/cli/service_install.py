@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 
 import swapd
@@ -37,10 +39,28 @@ def check_place(place: files.Place, wanted: files.Wanted, now: bool) -> None:
 
 
 def listening(config: Path, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The addresses that systemd is to hold: the config's, or the default where it tells none."""
+    """The addresses that systemd is to hold: the config's, or the default where it tells none.
+
+    Raises BadConfig if it cannot.
+    """
     settings = load(config, environ).found_at if config.is_file() else None
     addresses = settings.listen if settings is not None else (Address(),)
-    return tuple(address.path or f"{address}" for address in addresses)
+    return tuple(_for_systemd(address).replace("%", "%%") for address in addresses)
+
+
+def _for_systemd(address: Address) -> str:
+    """It knows no names, and picks no port."""
+    if address.path is not None:
+        return address.path
+    known = replace(address, host="127.0.0.1") if address.host == "localhost" else address
+    try:
+        ip_address(known.host)
+        reason = "" if known.port else "it needs to know the port"
+    except ValueError:
+        reason = "it needs the address instead of the name"
+    if reason:
+        raise BadConfig(f"cannot let systemd hold {address}: {reason}; change `listen` in the config")
+    return str(known)
 
 
 def edited(verb: str, paths: list[Path]) -> str:

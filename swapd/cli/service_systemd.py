@@ -29,9 +29,14 @@ class Systemd:
         if not self._user and os.geteuid() != 0:
             advice = "call it with sudo, or say --user for a service of your own"
             raise Failed(f"cannot {verb} the service: only root may; {advice}")
-        if self._user and not self._environ.get("XDG_RUNTIME_DIR"):
+        if self._user and not self._has_own():
             advice = "log in as that user (sudo alone does not), or say `loginctl enable-linger` and log in again"
             raise Failed(f"cannot {verb} the service: no systemd runs for this user; {advice}")
+
+    def _has_own(self) -> bool:
+        """Whether a systemd runs for this user: it listens there, bus or not."""
+        place = self._environ.get("XDG_RUNTIME_DIR")
+        return bool(place) and Path(place or "", "systemd/private").exists()
 
     def do(self, *words: str) -> None:
         """``systemctl WORDS``, told first. Raises Failed with its complaint."""

@@ -22,6 +22,8 @@ SAME_NAME = 100
 """How many groups of one name may be tried: somebody of an earlier life may live in one."""
 _DELEGATED = ("user.delegate", "trusted.delegate")
 """What systemd notes on a cgroup that it keeps its hands off (the second is for root's eyes only)."""
+_CONTROL = ".control"
+"""Where systemd runs ExecStopPost and its like: below the cgroup that it delegated."""
 _RUN = "user.swapd_run"
 """What we note on one that we made: the marker of the run that lives there."""
 
@@ -41,7 +43,7 @@ class Group:
     def child(self, name: str, marker: str) -> Group | None:
         """A new one below, for the run of that marker; None if it cannot be had, which is said once."""
         try:
-            made = Group(_made(self.path / f"{PREFIX}{quote(name, safe='')[:LONGEST]}"))
+            made = Group(_made(self.path / f"{PREFIX}{_short(quote(name, safe=''), marker)}"))
         except OSError as error:
             if not self._told:
                 log.warning("cannot make a cgroup for %s: %s; going on without them", name, error)
@@ -86,8 +88,10 @@ class Group:
 
 
 def delegated() -> Group | None:
-    """The cgroup that we are in, if it was given to us to do in as we like. Blocks for a ms."""
+    """The cgroup of our service, if it was given to us to do in as we like. Blocks for a ms."""
     path = _path_of(os.getpid())
+    if path is not None and path.name == _CONTROL:
+        path = path.parent
     if path is None or not _is_given(path):
         return None
     group = Group(path)
@@ -102,6 +106,11 @@ def around(pid: int, marker: str) -> Group | None:
         if path is not None and os.getxattr(path, _RUN) == marker.encode():
             return Group(path)
     return None
+
+
+def _short(name: str, marker: str) -> str:
+    """One that is cut ends in the marker's beginning: two of the same may begin at once, and must not share."""
+    return name if len(name) <= LONGEST else f"{name[:LONGEST]}-{marker[:8]}"
 
 
 def _made(path: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from swapd.core.events import Event
-from swapd.engines import cgroup
+from swapd.engines import cgroup, logfiles
 from swapd.engines.ground import Front, Ground, Nobody, Watchdog
 from swapd.engines.house import House
 from swapd.engines.output import Outputs
@@ -14,8 +14,6 @@ from swapd.engines.ports import Ports
 from swapd.engines.sockets import Sockets
 from swapd.engines.supervisor import Supervisor
 from swapd.engines.workshop import Workshop
-
-LOGS = "logs"
 
 
 def furnished(
@@ -30,8 +28,8 @@ def furnished(
 ) -> Supervisor:
     """``house``: whose engines outlive us, for ``adoption`` seconds; without one none does. Blocks for a ms."""
     held = house or House(None, None)
-    folder = held.folder and held.folder / LOGS
+    folder = held.folder and held.folder / logfiles.FOLDER
     ground = Ground(environ, held, Outputs(folder), cgroup.delegated(), front or Nobody())
     places = Places(ports or Ports(), Sockets(environ))
-    watchdog = Watchdog(held, environ, adoption)
+    watchdog = Watchdog(house, environ, adoption)
     return Supervisor(post, Workshop(ground, places, watchdog, find_binary, post))

@@ -10,7 +10,7 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,7 +19,7 @@ import swapd
 from swapd.core.engine import RunId
 from swapd.engines.cgroup import Group
 from swapd.engines.environment import inherited
-from swapd.engines.house import House
+from swapd.engines.house import WATCHED, House, sign
 from swapd.engines.output import Outputs
 from swapd.engines.reaper import DONE
 
@@ -63,11 +63,11 @@ class Ground:
 class Watchdog:
     """A process that hears of our death by a pipe, waits for a successor, and else ends our engines.
 
-    Started with the first engine. Where the state folder is not ours there is nothing it could do.
+    Started with the first engine. Where the state folder is not ours nobody can come back, and it waits for none.
     """
 
-    def __init__(self, house: House, environ: Mapping[str, str], within: float | None) -> None:
-        """``within``: seconds that it waits for a successor; None: not at all."""
+    def __init__(self, house: House | None, environ: Mapping[str, str], within: float | None) -> None:
+        """``within``: seconds that it waits for a successor; None: not at all. ``house``: None wants none."""
         self._house = house
         self._environ = environ
         self._within = within or 0.0
@@ -75,19 +75,16 @@ class Watchdog:
         self._pipe: int | None = None
 
     def begin(self) -> None:
-        """Unless it is there. Never raises: engines are served without it too."""
-        folder = self._house.folder
-        if self._pipe is not None or folder is None:
+        """Unless it is there. Never raises: engines are served without it too. Blocks for ms if it is not."""
+        if self._house is None or self._is_there():
             return
-        reading, writing = os.pipe2(os.O_CLOEXEC)
         try:
-            self._pid = _started(folder, self._within, reading, self._environ)
-            self._pipe = writing
+            self._pid, self._pipe = _started(self._house, self._within, self._environ)
         except OSError as error:
-            os.close(writing)
             log.warning("cannot start the watchdog: %s; `swapd reap` ends what a crash leaves", error.strerror)
-        finally:
-            os.close(reading)
+        else:
+            if self._house.lock is not None:
+                sign(self._house.lock, WATCHED)
 
     def go_on(self, pid: int, pipe: int) -> None:
         """It was begun in an earlier life of this very process."""
@@ -107,27 +104,62 @@ class Watchdog:
         os.close(self._pipe)
         with contextlib.suppress(OSError):
             fd = os.pidfd_open(self._pid)
-            if not select.select([fd], [], [], LAST)[0]:
+            poll = select.poll()  # select knows no descriptors from 1024 on
+            poll.register(fd, select.POLLIN)
+            if not poll.poll(LAST * 1000):
                 signal.pidfd_send_signal(fd, signal.SIGKILL)
             os.close(fd)
             os.waitpid(self._pid, 0)
         self._pid = self._pipe = None
 
+    def _is_there(self) -> bool:
+        """Somebody may have killed it; then it is let go. It need not be our child: we may be a stand-in."""
+        if self._pid is None or self._pipe is None:
+            return False
+        poll = select.poll()
+        poll.register(self._pipe, 0)
+        if not poll.poll(0):  # else nobody is left who reads from the pipe
+            return True
+        log.warning("the watchdog (pid %d) is gone: starting another", self._pid)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self._pid, os.WNOHANG)
+        os.close(self._pipe)
+        self._pid = self._pipe = None
+        return False
 
-def _started(folder: Path, within: float, pipe: int, environ: Mapping[str, str]) -> int:
+
+def _started(house: House, within: float, environ: Mapping[str, str]) -> tuple[int, int]:
+    """Its pid, and our end of its pipe. Raises OSError."""
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    try:
+        folder = [] if house.folder is None else [str(house.folder)]
+        return _popen([str(os.getpid()), house.id, f"{within:g}", *folder], reading, environ), writing
+    except OSError:
+        os.close(writing)
+        raise
+    finally:
+        os.close(reading)
+
+
+def _popen(words: Sequence[str], pipe: int, environ: Mapping[str, str]) -> int:
     """Its pid. In a session of its own: whatever ends ours with a signal to the group must not end it."""
     code = str(Path(swapd.__file__).parent.parent)
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "swapd.engines.reaper", str(folder), f"{within:g}"],
+        [sys.executable, "-P", "-m", "swapd.engines.reaper", *words],
         stdin=pipe,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL if _is_pipe(2) else None,
-        env=inherited(environ) | {"PYTHONPATH": code},
+        env=inherited(environ) | _journal(environ) | {"PYTHONPATH": code},
         cwd="/",
         start_new_session=True,
     )
     process.returncode = 0  # it is waited for by its pid: Popen would complain of one that lives on
     return process.pid
+
+
+def _journal(environ: Mapping[str, str]) -> dict[str, str]:
+    """What tells it whether systemd's journal reads what it says."""
+    return {name: value for name, value in environ.items() if name == "JOURNAL_STREAM"}
 
 
 def _is_pipe(fd: int) -> bool:

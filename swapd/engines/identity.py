@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from swapd.engines.environment import HOUSE, MARKER
-from swapd.engines.proc import Stat, stat, variables
+from swapd.engines.proc import Stat, ourselves, stat, variables
 
 _NOBODY = {errno.ESRCH, errno.EINVAL, errno.ENOENT, errno.ENOSYS}
 """There is none, it is but a thread of another, or the kernel (before 5.3) knows no pidfds."""
@@ -96,7 +96,8 @@ def hold(identity: Identity) -> int | None:
 def marked(house: str) -> list[Marked]:
     """All that lives of a house, run by run. Reads all of /proc, some 20 µs each: belongs in a thread.
 
-    Only processes of our own user: what others have in their environment proves nothing to us.
+    Only processes of our own user: what others have in their environment proves nothing to us. Nor what we have
+    ourselves, or whoever we descend from: somebody copied an engine's environment, to try something by hand.
     Raises OSError where nothing can be read at all.
     """
     runs: dict[str, list[tuple[int, Stat]]] = {}
@@ -120,10 +121,10 @@ def _is_it(identity: Identity) -> bool:
 
 def _ours() -> Iterator[int]:
     """The pids of our user, as numbers in /proc."""
-    me = os.geteuid()
+    me, spared = os.geteuid(), ourselves()
     with os.scandir("/proc") as entries:
         for entry in entries:
-            if entry.name.isdigit():
+            if entry.name.isdigit() and int(entry.name) not in spared:
                 try:
                     if entry.stat().st_uid == me:
                         yield int(entry.name)

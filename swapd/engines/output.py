@@ -18,17 +18,16 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
-from swapd.engines import rotation
+from swapd.engines import logfiles
 from swapd.engines.following import Follower, Listener
 from swapd.engines.inotify import Inotify
+from swapd.engines.logfiles import MEMORY
 
 log = logging.getLogger("swapd")
 LONGEST, HEAD = 120, 80
 """Characters of a file's name without its suffix, of 255 that file systems take; and of its head if it is cut."""
 ROOM = 1 << 20
 """Bytes that must be free on the disk: a log of a few lines only would be worse than one in memory."""
-MEMORY = "swapd log of "
-"""How the names of files in memory begin."""
 FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 """For reading too: one descriptor does both. Never to wait for somebody at the other end of what is no file."""
 OUT_OF_DESCRIPTORS = {errno.EMFILE, errno.ENFILE}
@@ -81,7 +80,7 @@ class Outputs:
         fd = os.open(path, FLAGS | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
             _check(fd)
-            rotation.hold(fd)
+            logfiles.hold(fd)
             self._tidy(folder)
         except OSError:
             os.close(fd)
@@ -94,7 +93,7 @@ class Outputs:
         if not self._tidied:
             self._tidied = True
             with contextlib.suppress(OSError):
-                rotation.tidy(folder)
+                logfiles.tidy(folder)
 
     def _output(self, fd: int, path: Path | None) -> Output:
         """Two that have the same file open share a reader: else its lines were read twice."""
@@ -198,7 +197,7 @@ def _check(fd: int) -> None:
     """Raises OSError where the file will not do."""
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         raise OSError(errno.EEXIST, "what has a log's name there is no file")
-    if rotation.is_full(fd, ROOM):
+    if logfiles.is_full(fd, ROOM):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import psutil
 
-from swapd import tasks
+from swapd import tasks, threads
 from swapd.core.engine import Endpoint
 from swapd.engines.look import BOUND, READY, Answer, Doubt, Question, look
 from swapd.engines.news import News
@@ -55,7 +55,7 @@ async def until_ready(question: Question, news: News, stranger: Callable[[], str
 async def _who(where: Endpoint, stranger: Callable[[], str | None]) -> str | None:
     """The stranger's answer; None if it cannot tell: then whoever answers is taken for ours."""
     try:
-        return await asyncio.wait_for(asyncio.to_thread(stranger), WHO_BOUND)
+        return await asyncio.wait_for(threads.run(stranger), WHO_BOUND)
     except (OSError, RuntimeError, psutil.Error) as error:  # RuntimeError: there is no thread to be had
         log.warning("cannot tell who answers at %s: %s; it is taken for the engine", where, error or "no answer")
         return None

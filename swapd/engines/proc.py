@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
 NOT_FOR_US = (FileNotFoundError, ProcessLookupError, PermissionError)
@@ -26,6 +27,15 @@ def stat(pid: int) -> Stat | None:
         return None
     fields = text.rpartition(b")")[2].split(None, 20)  # what stands before is its name, which may hold anything
     return Stat(fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]))
+
+
+def ourselves() -> set[int]:
+    """Our pid, and those of our ancestors. Raises OSError as ``stat`` does."""
+    found, pid = set[int](), os.getpid()
+    while pid and (seen := stat(pid)) is not None:
+        found.add(pid)
+        pid = seen.parent
+    return found
 
 
 def variables(pid: int) -> list[bytes]:

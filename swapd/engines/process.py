@@ -90,13 +90,13 @@ class Process:
     def adopted(cls, ident: Identity, pidfd: int, capture: Capture, group: Group | None = None) -> Process:
         """One that lives already. ``pidfd`` and ``capture`` are its own from now on.
 
-        Raises RuntimeError or OSError if its end cannot be heard; then it is let alone.
+        Raises RuntimeError or OSError if its end cannot be heard; then it is ended, for nobody looks after it.
         """
         leader = Leader(ident.pid, pidfd)
         try:
             return cls(leader, ident, capture, group)
         except BaseException:
-            leader.close()
+            leader.discard()
             capture.close()
             raise
 

@@ -33,6 +33,8 @@ class Recipe:
     values: Mapping[str, str]
     ground: Ground
     book: LogBook
+    stop: tuple[str, ...] = ()
+    """Its ``stop`` command, should nobody be left to ask for it."""
 
     @property
     def run(self) -> RunId:

@@ -9,21 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
-import fcntl
 import os
-import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from swapd import tasks
+from swapd import tasks, threads
+from swapd.engines.logfiles import LIMIT, free, is_full
 from swapd.engines.logs import OURS
 from swapd.engines.tail import Tail
 
-LIMIT = 4 << 20
-"""Bytes that a file may have before it is emptied in the writer's next pause; at twice that, without one."""
 IN_MEMORY = 1 << 20
-"""The same for one that takes memory instead of a disk."""
+"""Bytes that a file in memory may have, where one on a disk may have LIMIT."""
 FEW = 16 << 10
 """Bytes read a time before it is emptied, if it had to be now: a flood goes on meanwhile, and the loop waits."""
 ROUNDS = 4
@@ -36,12 +32,6 @@ FULL = 64 << 10
 """Bytes left on a disk that is as good as full."""
 HUGE = 1 << 40
 """Bytes that a file may seem to have."""
-FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE = 1, 2
-BLOCK = 64 << 10
-"""Bytes: a multiple of what any file system gives back at a time."""
-LIBC = ctypes.CDLL(None)
-OLD = 30 * 86400
-"""Seconds, counted back from the newest file, after which one that nobody has open is removed."""
 
 
 class Bounds:
@@ -119,7 +109,7 @@ class Bounds:
         try:
             copy = _Copy(self._tail.fd, path, max(self._tail.size() - 2 * self._limit, 0))
             for _ in range(2):  # the second time what came during the first, which took longer
-                await asyncio.to_thread(copy.upto, self._tail.size(), 2 * self._limit)
+                await threads.run(copy.upto, self._tail.size(), 2 * self._limit)
                 if self._state == "closed":  # and so may be the file
                     break
         except OSError as error:
@@ -166,11 +156,12 @@ class _Copy:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         self._to = os.open(self._new, flags, 0o600)
         try:
+            self._at = os.lseek(fd, begin, os.SEEK_DATA)  # not what was freed; who appends minds no position
             self._from = os.dup(fd)  # its owner may close it while a thread copies
         except OSError:
             os.close(self._to)
+            self._new.unlink(missing_ok=True)
             raise
-        self._at = os.lseek(fd, begin, os.SEEK_DATA)  # not what was freed; who appends minds no position
 
     def upto(self, end: int, at_most: int) -> None:
         """Copy what is missing of the first ``end`` bytes, if that is no more than ``at_most``. Blocks."""
@@ -193,54 +184,3 @@ class _Copy:
 
 def _older(path: Path) -> Path:
     return path.with_name(f"{path.name}.1")
-
-
-def free(fd: int, end: int) -> bool:
-    """Give back the room of the first ``end`` bytes; whether the file system can. The file is as long as before.
-
-    While somebody writes without a pause, emptying waits for its turn, and loses what is written until then.
-    """
-    punch = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
-    whole = end - end % BLOCK  # of a part of a block the file would keep zeros
-    failed: int = LIBC.fallocate(fd, punch, ctypes.c_long(0), ctypes.c_long(whole))
-    return not failed
-
-
-def is_full(fd: int, room: int) -> bool:
-    """Whether the disk of an open file has less than ``room`` bytes left. Raises OSError."""
-    disk = os.fstatvfs(fd)
-    return disk.f_blocks > 0 and disk.f_bavail * disk.f_frsize < room  # some file systems do not say
-
-
-def tidy(folder: Path) -> None:
-    """Remove the logs that nobody has open and nobody wrote to for long, of models that are no more, say.
-
-    Raises OSError. Ages are told by the newest of them, so that neither a jump of the clock nor a machine that
-    was off for a while costs any.
-    """
-    found = {path: path.lstat().st_mtime for path in folder.iterdir() if path.suffix in {".log", ".1", ".new"}}
-    newest = max(found.values(), default=0.0)
-    for path, at in found.items():
-        if newest - at > OLD and not in_use(path):
-            path.unlink(missing_ok=True)
-
-
-def in_use(path: Path) -> bool:
-    """Whether an engine or a daemon has it open: see ``hold``. So is what is no file, or not ours to look at."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return True
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return not stat.S_ISREG(os.fstat(fd).st_mode)
-    except OSError:
-        return True
-    finally:
-        os.close(fd)
-
-
-def hold(fd: int) -> None:
-    """Say that it is in use: a shared flock, which whoever inherits the descriptor keeps. Best effort."""
-    with contextlib.suppress(OSError):
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -70,6 +70,8 @@ class Run:
             end = await self.process.wait()
         finally:
             self._hush()
+        if self._stopping is None and self._recipe.contained and self._recipe.stop:
+            await self._stop_command(self._recipe.stop)  # its client is gone; the container may live on
         if self._stopping is not None:  # a late `docker stop NAME` must not hit the next run of that name
             await asyncio.wait([self._stopping])
         self._output.write(f"{heading(self._recipe.run)}{end}")
@@ -146,11 +148,14 @@ class Run:
     async def _stop(self, words: tuple[str, ...]) -> None:
         """The model's own ``stop`` command, then SIGTERM: the command alone may not be enough."""
         if words:
-            try:
-                await _bounded(self._recipe.start(words, self._output))
-            except CannotStart as error:
-                log.error("cannot stop %s as it wants: %s", self._recipe.run, error)
+            await self._stop_command(words)
         await self.process.terminate()
+
+    async def _stop_command(self, words: tuple[str, ...]) -> None:
+        try:
+            await _bounded(self._recipe.start(words, self._output))
+        except CannotStart as error:
+            log.error("cannot stop %s as it wants: %s", self._recipe.run, error)
 
 
 async def _bounded(command: Process) -> None:

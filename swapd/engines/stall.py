@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import psutil
 
+from swapd import threads
 from swapd.engines.oom import EYE
 from swapd.engines.tree import GONE
 
@@ -91,7 +92,7 @@ async def until_stalled(members: Callable[[], Collection[int]], signs: Callable[
 async def _seen(members: Callable[[], Collection[int]], signs: Callable[[], int]) -> _Done | None:
     """None if nobody can tell."""
     try:
-        return await asyncio.to_thread(_look, members, signs())
+        return await threads.run(_look, members, signs())
     except (OSError, RuntimeError, psutil.Error):  # RuntimeError: there is no thread to be had
         return None
 

@@ -75,7 +75,7 @@ class Workshop:
         survivor = self._survivors.pop(order.run, None)
         if survivor is None:
             raise CannotStart(f"cannot take over {order.run}: it was not found")
-        recipe = Recipe(order, survivor.entry.values, self._ground, book)
+        recipe = Recipe(order, survivor.entry.values, self._ground, book, survivor.entry.stop)
         try:
             process, output = self._taken_over(survivor, book)
         except (OSError, RuntimeError) as error:
@@ -125,7 +125,7 @@ class Workshop:
                 raise CannotStart(f"cannot find llama-server: {HOW_TO_GET_ONE}")
             values["binary"] = binary
         values |= self._places.take(order.launch)
-        return Recipe(order, values, self._ground, book)
+        return Recipe(order, values, self._ground, book, order.stop)
 
     def _output(self, order: Spawn) -> Output:
         """Raises CannotStart."""

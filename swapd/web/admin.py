@@ -132,7 +132,7 @@ class Admin:
         if request.query.get("follow") != "1":
             await response.write("".join(f"{line}\n" for line in book.tail(tail)).encode())
             return response
-        request[FOLLOWS] = True
+        request[FOLLOWS] = response
         async with book.subscribe() as lines:
             await response.write("".join(f"{line}\n" for line in book.tail(tail)).encode())
             async for line in lines:

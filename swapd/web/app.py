@@ -9,7 +9,7 @@ from aiohttp import typedefs, web
 
 from swapd.web import errors
 from swapd.web.admin import Admin
-from swapd.web.bridge import ENDED, Relayed, behind, cut_short
+from swapd.web.bridge import ENDED, FOLLOWS, Relayed, behind, cut_short
 from swapd.web.errors import NOT_FOUND, WRONG_METHOD, Problem
 from swapd.web.events import Feed
 from swapd.web.gate import Clock, Config, Engines, Gate, Upgrade
@@ -91,7 +91,7 @@ async def _word_errors(request: web.Request, handler: typedefs.Handler) -> web.S
     except web.HTTPException:
         raise
     except asyncio.CancelledError:
-        if ENDED not in request or request.writer.output_size:
+        if ENDED not in request or (request.writer.output_size and FOLLOWS not in request):
             raise
         return cut_short(request)
     except Exception:

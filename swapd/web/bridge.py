@@ -21,8 +21,8 @@ ENDED: web.RequestKey[Problem] = web.RequestKey("ended", Problem)
 """Why the request is ended before its time: its task is cancelled for that."""
 IDLE: web.RequestKey[Callable[[], bool]] = web.RequestKey("idle")
 """Of a websocket: whether nothing has passed through it for a while."""
-FOLLOWS: web.RequestKey[bool] = web.RequestKey("follows", bool)
-"""The answer goes on for as long as it is listened to."""
+FOLLOWS: web.RequestKey[web.StreamResponse] = web.RequestKey("follows", web.StreamResponse)
+"""The answer, where that goes on for as long as it is listened to."""
 TAKEN = 120.0
 """Seconds for which a client may take nothing of the end of an answer."""
 
@@ -44,7 +44,12 @@ def behind(request: web.Request) -> Client | None:
 
 
 def cut_short(request: web.Request) -> web.StreamResponse:
-    """How a request ends that was ENDED: as far as its answer is not begun, by one that says why."""
+    """How a request ends that was ENDED: as far as its answer is not begun, by one that says why.
+
+    One that FOLLOWS something has got what there was: it just ends.
+    """
+    if FOLLOWS in request:
+        return request[FOLLOWS]
     client, problem = behind(request), request[ENDED]
     if client is not None and client.begun:
         if not client.status:

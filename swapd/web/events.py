@@ -165,7 +165,7 @@ async def stream(feed: Feed, request: web.Request) -> web.StreamResponse:
     await response.write(b": swapd events\n\n")
     feed.readers += 1
     if follow := request.query.get("follow") != "0":
-        request[FOLLOWS] = True
+        request[FOLLOWS] = response
     try:
         async for piece in feed.read(at, follow=follow):
             if piece:

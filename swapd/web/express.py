@@ -101,6 +101,11 @@ def read(text: bytes | bytearray, limit: int) -> Express | int | Other:
     return Express(target, head, bytes(text[end + 4 : size]), id, size)
 
 
+def target(text: bytes | bytearray) -> str:
+    """Where a request wants to go that is for this lane, and has come as far as its head."""
+    return _TARGETS[bytes(text[: text.index(b" HTTP/")]).partition(b" ")[2]]
+
+
 def _without_id(block: bytes) -> tuple[bytes, bytes]:
     """The lines without the one that tells the request's id, by which none would be like another; and the id."""
     at = block.lower().find(_ID)

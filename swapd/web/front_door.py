@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import time
 from collections.abc import Sequence
 
 from aiohttp import web
@@ -28,6 +29,7 @@ from swapd.web.lane import Lane
 from swapd.web.limits import TurnedAway
 from swapd.web.manners import MANNERS
 from swapd.web.requests_log import LEFT
+from swapd.web.visit import Visit, fresh_line
 
 log = logging.getLogger("swapd")
 GOODBYE = 2.0
@@ -68,14 +70,8 @@ class FrontDoor:
     async def open(self, sockets: Sequence[socket.socket], connections: Sequence[int] = ()) -> None:
         """Begin to accept, and go on with ``connections``, the file descriptors of a ``handover``."""
         await self._runner.setup()
+        await asyncio.gather(*map(self._take_over, connections))  # before whoever is new: there may be too many
         await self._step.open(sockets)
-        for fd in connections:
-            try:
-                sock = socket.socket(fileno=fd)
-                sock.setblocking(False)
-                await asyncio.get_running_loop().connect_accepted_socket(self._connection, sock)
-            except OSError as error:
-                log.warning("cannot take over the connection of a client: %s", error)
 
     async def close(self) -> None:
         """Accept no more, let the last answers out, close every connection."""
@@ -120,10 +116,13 @@ class FrontDoor:
         self._guests.release()
 
     async def quiet(self, bound: float) -> bool:
-        """Held: whether nothing is under way any more, within so many seconds; then what was is in the log too."""
+        """Held: whether nothing is under way any more, within so many seconds; then what was is in the log too.
+
+        And those who followed a log or the events are at the end of it: they may ask the successor.
+        """
         quiet = await self._guests.quiet(bound)
         if quiet:
-            await self._log_the_last()
+            await self.cut()
         return quiet
 
     async def cut(self, why: str = UPGRADED) -> None:
@@ -183,6 +182,23 @@ class FrontDoor:
         finally:
             if self._config.settings.log.access:
                 self._requests.answered(client)
+
+    def refuse(self, connection: Connection, target: str, problem: Problem) -> None:
+        """A request of the express lane that is not all there, and will not be read to its end."""
+        visit = Visit(fresh_line(), connection.peer, f"POST {target}", time.monotonic())
+        client = Client(connection, keep=False, visit=visit)
+        client.refuse(problem)
+        if self._config.settings.log.access:
+            self._requests.answered(client)
+
+    async def _take_over(self, fd: int) -> None:
+        """The connection that was somebody else's."""
+        try:
+            sock = socket.socket(fileno=fd)
+            sock.setblocking(False)
+            await asyncio.get_running_loop().connect_accepted_socket(self._connection, sock)
+        except OSError as error:
+            log.warning("cannot take over the connection of a client: %s", error)
 
     async def _log_the_last(self) -> None:
         with contextlib.suppress(TimeoutError):

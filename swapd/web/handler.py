@@ -18,7 +18,7 @@ from swapd.web.bridge import ENDED, FOLLOWS, IDLE, behind
 from swapd.web.connection import Connection
 from swapd.web.errors import BAD_REQUEST, Problem
 from swapd.web.holding import ENDLESS
-from swapd.web.lane import KEEP_ALIVE
+from swapd.web.lane import KEEP_ALIVE, UNKNOWN
 from swapd.web.visit import Visit, fresh_line
 
 log = logging.getLogger("swapd")
@@ -88,7 +88,7 @@ class Handler(web.RequestHandler):
         if request is None:
             if self._half_read:
                 self.force_close()
-        elif FOLLOWS not in request and ENDED not in request and self._task_handler is not None:
+        elif ENDED not in request and self._task_handler is not None:
             request[ENDED] = problem
             if (client := behind(request)) is not None:
                 client.turn.ended = problem
@@ -105,6 +105,13 @@ class Handler(web.RequestHandler):
             return self._parser is not None and self._parser.feed_eof() is None
         except Exception:  # of many kinds: it says that something is missing
             return False
+
+    def _process_keepalive(self) -> None:
+        """Close it: nothing has come for long. While the hall is held, nobody knows."""
+        if self._hall.held:
+            self._keepalive_handle = self._loop.call_later(UNKNOWN, self._process_keepalive)
+        else:
+            super()._process_keepalive()
 
     def _waits(self) -> bool:
         """For the next request."""

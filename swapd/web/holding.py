@@ -72,8 +72,7 @@ class Guests:
 
     def busy(self) -> dict[Connection, object]:
         """What is under way, and has an end."""
-        found = ((connection, reader.busy()) for connection, reader in self._readers.items())
-        return {connection: what for connection, what in found if what is not None and what is not ENDLESS}
+        return {connection: what for connection, what in self._all().items() if what is not ENDLESS}
 
     def hold(self) -> None:
         """Begin nothing new."""
@@ -99,9 +98,12 @@ class Guests:
             await asyncio.sleep(TICK)
 
     async def cut(self, problem: Problem) -> None:
-        """End what is under way. Returns when it has ended, and been taken by its clients as far as they do."""
+        """End what is under way, endless or not.
+
+        Returns when it has ended, and been taken by its clients as far as they do.
+        """
         until = asyncio.get_running_loop().time() + LAST_WORDS
-        while (left := self.busy()) and asyncio.get_running_loop().time() < until:
+        while (left := self._all()) and asyncio.get_running_loop().time() < until:
             for connection in left:
                 if (reader := self._readers.get(connection)) is not None:
                     reader.cut(problem)
@@ -120,3 +122,8 @@ class Guests:
             elif connection.unsent() or what not in (None, reader):
                 connection.reset()
         return idle
+
+    def _all(self) -> dict[Connection, object]:
+        """What is under way."""
+        found = ((connection, reader.busy()) for connection, reader in self._readers.items())
+        return {connection: what for connection, what in found if what is not None}

@@ -12,12 +12,14 @@ from swapd.web.client import Client
 from swapd.web.connection import Connection
 from swapd.web.errors import Problem
 from swapd.web.express import Express, Other
-from swapd.web.visit import Visit, fresh_line
+from swapd.web.visit import Visit
 
 HALF_SENT = 60.0
 """Seconds that the head of a request may take; and so many without a byte its body."""
 KEEP_ALIVE = 75.0
 """Seconds between two requests."""
+UNKNOWN = 1.0
+"""Seconds after which to look again for whoever may have asked: while the hall is held, that is not read."""
 AHEAD = 1 << 20
 """Bytes that a client may send ahead of its answers; nobody who means well sends more."""
 
@@ -36,6 +38,9 @@ class Hall(Protocol):
 
     async def answer(self, client: Client, request: Express) -> None:
         """Answer it in any case, or break the connection."""
+
+    def refuse(self, connection: Connection, target: str, problem: Problem) -> None:
+        """Answer, for the last time, who has not sent all of a request yet."""
 
     def handler(self, connection: Connection) -> asyncio.Protocol:
         """A handler of aiohttp's, for a connection that changes the lane."""
@@ -110,8 +115,7 @@ class Lane(asyncio.Protocol):
                 self._task.cancel()
         elif self._task is None and self._text:
             if heads.END in self._text:
-                visit = Visit(fresh_line(), "", "", 0.0)
-                Client(self._connection, keep=False, visit=visit).refuse(problem)
+                self._hall.refuse(self._connection, express.target(self._text), problem)
             self._text = b""
             self._connection.transport.close()
 
@@ -170,7 +174,9 @@ class Lane(asyncio.Protocol):
     def _rings(self) -> None:
         """Nothing has come for long. A client that still takes its last answer is only slow."""
         before, self._unsent = self._unsent, self._connection.unsent()
-        if 0 < self._unsent < before:
+        if self._hall.held:
+            self._alarm.set(UNKNOWN)
+        elif 0 < self._unsent < before:
             self._alarm.set(KEEP_ALIVE)
         elif self._unsent:
             self._connection.reset()

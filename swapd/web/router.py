@@ -121,7 +121,7 @@ class Router:
         seen = self._moves.count
         await response.prepare(request)
         await response.write(b": swapd models\n\n")
-        request[FOLLOWS] = True
+        request[FOLLOWS] = response
         while not self._moves.over:
             loads = any(value(model) == LOADING for model in listed(self._gate, who))
             await self._moves.after(seen, STEP if loads else QUIET)

@@ -44,6 +44,8 @@ class Held:
 
     files: int
     threads: int
+    children: int
+    """Zombies too."""
     kib: int
 
 
@@ -53,7 +55,9 @@ async def held() -> Held:
     looks = []
     for _ in range(20):
         await asyncio.sleep(0.005)
-        looks.append((len(list(Path("/proc/self/fd").iterdir())), threading.active_count()))
+        files = len(list(Path("/proc/self/fd").iterdir()))
+        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+        looks.append((files, threading.active_count(), len(children)))
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return Held(*map(min, zip(*looks, strict=True)), pages * os.sysconf("SC_PAGESIZE") // 1024)
 
@@ -138,6 +142,7 @@ def table(found: dict[str, Any]) -> str:
         [
             f"cycles: {found['rounds']} engines one after the other, {found['seconds']:.0f} s",
             f"  descriptors {early['files']} -> {late['files']}, threads {early['threads']} -> {late['threads']}, "
+            f"children {early['children']} -> {late['children']}, "
             f"memory {early['kib'] / 1024:.1f} -> {late['kib'] / 1024:.1f} MiB",
             f"  from SIGTERM until nothing is left: median {statistics.median(stops):.1f} ms, "
             f"at most {max(stops):.0f} ms",

@@ -24,6 +24,10 @@ FILES = 512
 """Open files that the daemon may have: few enough to run out of them."""
 UP = 20.0
 """Seconds for the daemon to answer."""
+CARELESS = [
+    *("env", "-u", "HOME", "LC_ALL=C", "PYTHONUTF8=0", "PYTHONCOERCECLOCALE=0"),
+    *("sh", "-c", """umask 0; trap '' CHLD; exec "$@" <&-""", "sh"),
+]
 DISK = "32m"
 """The size of the state folder, where it can be a disk of its own: room for the logs of a few engines."""
 
@@ -60,6 +64,8 @@ class Arena:
         self.own_disk = bool(os.environ.get(features.ENTERED)) and self._mount()
         self.false_clock = False
         """Whether the next daemon has a clock that ``set_clock`` can move."""
+        self.careless = False
+        """Whether the next daemon has a parent that cares for nothing."""
         self.process: subprocess.Popen[bytes] | None = None
         self.guest_is_known = False
         self.paper = asyncio.Lock()
@@ -101,7 +107,8 @@ class Arena:
     def spawn(self) -> None:
         """A daemon."""
         command = [sys.executable, "-W", "error", "-m", "swapd", "serve", "-c", str(self.config)]
-        limited = ["prlimit", f"--nofile={FILES}:{FILES}", "--core=0", *command]
+        careless = CARELESS if self.careless else []
+        limited = ["prlimit", f"--nofile={FILES}:{FILES}", "--core=0", *careless, *command]
         with self.log.open("ab") as log:
             streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
             self.process = subprocess.Popen(limited, **streams, env=self._environ(), start_new_session=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+from itertools import islice
 
 from tests.chaos import procs
 from tests.chaos.arena import FILES
@@ -119,8 +120,10 @@ async def out_of_files(scene: Scene, spare: int) -> str:
     scene.excuse_all("out of files")
     pid = scene.arena.pid
     soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    used = procs.numbers(pid)
+    free = (number for number in range(hard) if number not in used)  # the limit is one on numbers
     try:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(procs.fds(pid)) + spare, hard))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (next(islice(free, spare, None)), hard))
         before = scene.arena.log.stat().st_size
         await asyncio.sleep(2.0)
         said = scene.arena.log.stat().st_size - before

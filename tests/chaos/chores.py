@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 from tests.chaos.arena import until
@@ -26,7 +27,7 @@ def _rename(path: Path, text: str) -> None:
 
 
 def _backup(path: Path, text: str) -> None:
-    path.rename(path.with_suffix(".yaml~"))
+    path.rename(path.with_suffix(".yaml~"))  # and for a moment there is none
     path.write_text(text)
 
 
@@ -43,14 +44,37 @@ def _plain(path: Path, text: str) -> None:
     path.write_text(text)
 
 
+def _recreate(path: Path, text: str) -> None:
+    path.unlink()
+    path.write_text(text)
+
+
+def _as_windows(path: Path, text: str) -> None:
+    path.write_text(text.replace("\n", "\r\n"), encoding="utf-8-sig")
+
+
 _SAVE: dict[str, Callable[[Path, str], None]] = {
     "plain": _plain,
     "rename": _rename,
     "backup": _backup,
     "link": _link,
+    "recreate": _recreate,
+    "windows": _as_windows,
 }
 SAVES = tuple(_SAVE)
-BROKEN = ("", "models: [", "models:\n\talpha: {}\n", "\x00\x01\xff", "nonsense: true\n", "a: &a [*a]\n")
+_TEN = ", ".join(["*{0}"] * 10)
+BROKEN = {
+    "empty": "",
+    "open": "models: [",
+    "tabs": "models:\n\talpha: {}\n",
+    "binary": "\x00\x01\xff",
+    "unknown": "nonsense: true\n",
+    "circular": "a: &a [*a]\n",
+    "twice": "models:\n  alpha: {command: x}\n  alpha: {command: y}\n",
+    "bomb": "a: &a [x]\n" + "".join(f"{b}: &{b} [{_TEN.format(a)}]\n" for a, b in pairwise("abcdefghij")),
+    "huge": "# much ado\n" * 500_000,
+}
+"""Configs that cannot be read, by what is wrong with them."""
 
 
 async def load(scene: Scene, model: str) -> str:
@@ -138,7 +162,7 @@ async def broken(scene: Scene, text: str) -> str:
     """A bad config changes nothing; then the good one is back."""
     path = scene.arena.config
     async with scene.arena.paper:
-        path.write_bytes(text.encode("latin-1"))
+        path.write_bytes(BROKEN[text].encode("latin-1"))
         await asyncio.sleep(0.7)
         _rename(path, scene.arena.menu.text())
     return ""

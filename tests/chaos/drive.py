@@ -106,12 +106,12 @@ class Drive:
         try:
             note = await asyncio.wait_for(fault.happen(scene, step.particulars), LONGEST)
         except (NotNow, Cut) as reason:
-            self.report.happened(step, at, f"not now: {reason}", done=False)
+            self.report.happened(step, at, self._at - at, f"not now: {reason}", done=False)
         except TimeoutError as error:
-            self.report.happened(step, at, "never ended", done=False)
+            self.report.happened(step, at, self._at - at, "never ended", done=False)
             self.report.wrong(str(step), f"never ended: {error}")
         else:
-            self.report.happened(step, at, note, done=True)
+            self.report.happened(step, at, self._at - at, note, done=True)
 
     def _tell(self, step: Step, scene: Scene) -> None:
         for problem in scene.wrong:

@@ -11,7 +11,7 @@ FAKE = Path(__file__).parent.parent / "fakes" / "llama_server.py"
 SEATED = Path(__file__).parent / "seated.py"
 SEATS = 2
 """Engines that fit."""
-FAST = "timeouts: {idle: 3s, first_byte: 5s}, start_timeout: 6s, stop_grace: 600ms, drain: 4s"
+FAST = "timeouts: {idle: 3s, first_byte: 5s}, start_timeout: 6s, stop_grace: 300ms, drain: 4s"
 FAKES = {
     "alpha": ("--load-seconds", "0.05"),
     "beta": ("--load-seconds", "0.1"),

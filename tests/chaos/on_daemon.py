@@ -1,9 +1,12 @@
-"""Faults of the daemon itself: killed and started again, re-executed, told too much, its clock moved."""
+"""Faults of the daemon itself: killed, stopped and started again, told too much, its clock moved."""
 
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from tests.chaos import procs
 from tests.chaos.arena import until
@@ -11,28 +14,24 @@ from tests.chaos.scene import Scene
 
 MOMENTS = ("ready", "any", "booting", "starting", "streaming", "stopping")
 DAMAGES = ("truncated", "garbage", "future", "empty", "gone")
+LONGEST_GOODBYE = 2.0
+"""Seconds for helpers that have to see by themselves that it is gone."""
+LONGEST_ABORT = 6.0
+"""Seconds for one whose engine is loading: a grace, and two slow cores."""
 LONGEST_STOP = 15.0
 """Seconds for a daemon to end: its drain, a grace, and two slow cores."""
-LISTENS, GRANTED = "is listening on", "upgrade: executing swapd anew"
-LONGEST_EXEC = 20.0
-"""Seconds for a re-exec, its drain included."""
-SHORT = 0.3
-"""Seconds: a request that takes no longer must not notice a re-exec."""
-CUT_BY_EXEC = ("shutting_down", "engine_died")
-LONGEST_GAP = 6.0
-"""Seconds without a success about a re-exec: a drain, an exec and a swap on busy cores."""
 
 
 async def kill(scene: Scene, when: str, model: str) -> str:
     """SIGKILL at that moment, and a new daemon: it takes over what lives, and loads nothing anew."""
     await _bring_about(scene, when, model)
-    return await _kill(scene, when == "booting", "")
+    return await killed(scene, again=when == "booting")
 
 
 async def kill_with_bad_state(scene: Scene, damage: str, model: str) -> str:
     """The same, and what was recorded is damaged: the engines' own marks must do."""
     await scene.ready(model)
-    return await _kill(scene, False, damage)
+    return await killed(scene, damage=damage)
 
 
 async def _bring_about(scene: Scene, when: str, model: str) -> None:
@@ -51,20 +50,25 @@ async def _bring_about(scene: Scene, when: str, model: str) -> None:
         await scene.engine("stubborn", "stopping", "killing")
 
 
-async def _kill(scene: Scene, again: bool, damage: str) -> str:
+async def killed(
+    scene: Scene, again: bool = False, damage: str = "", before: Callable[[], Awaitable[object]] | None = None
+) -> str:
+    """SIGKILL, and a new daemon. ``again``: which is killed while it begins; ``before``: done just before."""
     arena, clock = scene.arena, asyncio.get_running_loop().time
     scene.excuse_all("the daemon is killed")
     async with arena.paper:
         ready = {told["pid"]: told for told in (await arena.status())["models"] if told["state"] == "ready"}
         logged = len(arena.log.read_text(errors="replace"))
-        _end_at_once(scene)
+        if before is not None:
+            await before()
+        end_at_once(scene)
         living = {pid: told for pid, told in ready.items() if procs.is_there(pid)}
         if damage:
             _damage(scene, damage)
         if again:
             arena.spawn()
             await asyncio.sleep(scene.rng.uniform(0.05, 0.5))
-            _end_at_once(scene)
+            end_at_once(scene)
         began = clock()
         arena.spawn()
         await arena.answering()
@@ -83,7 +87,8 @@ def _made_room(run: str, said: str) -> bool:
     return f"stop {run}: makes room" in said or f"drain {run}: makes room" in said
 
 
-def _end_at_once(scene: Scene) -> None:
+def end_at_once(scene: Scene) -> None:
+    """SIGKILL, waited for."""
     process = scene.arena.process
     assert process is not None
     process.kill()
@@ -107,10 +112,62 @@ def _damage(scene: Scene, how: str) -> None:
                 path.unlink()
 
 
+def _left(scene: Scene) -> list[procs.Found]:
+    return [found for found in procs.marked(scene.arena.mark) if "reap" not in found.words]
+
+
+async def restart_while_starting(scene: Scene, fake: str) -> str:
+    """SIGTERM while an engine loads: that is not waited for."""
+    asked = await scene.fresh(fake, load_seconds=4.0)
+    await scene.engine(fake, "starting")
+    scene.excuse_all("the daemon is restarted")
+    seconds = await told_to_stop(scene)
+    if seconds > LONGEST_ABORT:
+        scene.wrong.append(f"a daemon whose engine was loading took {seconds:.1f} s to end")
+    seen = await asked
+    await scene.arena.start()
+    return f"stopped in {seconds:.2f} s; the one who asked: {seen.how} {seen.code}"
+
+
+async def odd_start(scene: Scene) -> str:
+    """A careless parent: SIGCHLD ignored, no stdin, umask 0, no home, no locale. It serves all the same."""
+    scene.excuse_all("the daemon is restarted")
+    await told_to_stop(scene)
+    scene.arena.careless = True
+    try:
+        await scene.arena.start()
+    finally:
+        scene.arena.careless = False
+    seen = await scene.ask("alpha")
+    if seen.how != "ok":
+        scene.wrong.append(f"started by a careless parent, it does not serve: {seen.how} {seen.code} {seen.why}")
+    kept = list(scene.arena.state.rglob("*"))
+    scene.wrong += [f"anybody may write {path}" for path in kept if _is_open(path)]
+    return f"served: {seen.how}; {len(kept)} files"
+
+
+def _is_open(path: Path) -> bool:
+    try:
+        return bool(path.lstat().st_mode & 0o022)
+    except FileNotFoundError:
+        return False
+
+
+async def state_removed(scene: Scene, fake: str) -> str:
+    """Somebody cleans up what the daemon keeps, while it lives and has an engine started. Nobody may notice."""
+    for path in scene.arena.state.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    seen = await (await scene.fresh(fake))
+    return f"the one who asked: {seen.how} {seen.code}"
+
+
 async def restart_with_bad_state(scene: Scene, damage: str) -> str:
     """Stopped in order, damaged, started: it says so and serves."""
     scene.excuse_all("the daemon is restarted")
-    seconds = await _stop(scene, 1)
+    seconds = await told_to_stop(scene)
     _damage(scene, damage)
     await scene.arena.start()
     return f"stopped in {seconds:.2f} s, files {damage}"
@@ -120,17 +177,16 @@ async def restart(scene: Scene, model: str, signals: int) -> str:
     """SIGTERM under load, told once or twice."""
     stream = await scene.stream(model, seconds=1.0)
     scene.excuse_all("the daemon is restarted")
-    seconds = await _stop(scene, signals)
+    seconds = await told_to_stop(scene, signals)
     seen = await stream
     if signals == 1 and seen.how != "ok":
         scene.wrong.append(f"a stream of 1 s did not end well within the drain: {seen.how} {seen.code} {seen.why}")
-    if left := [found for found in procs.marked(scene.arena.mark) if "reap" not in found.words]:
-        scene.wrong.append("left by a daemon that ended in order: " + ", ".join(map(str, left)))
     await scene.arena.start()
     return f"stopped in {seconds:.2f} s; the stream: {seen.how} {seen.code}"
 
 
-async def _stop(scene: Scene, signals: int) -> float:
+async def told_to_stop(scene: Scene, signals: int = 1) -> float:
+    """SIGTERM, so many times; the seconds until it has ended, by exit code 0 and with nothing left."""
     begun = asyncio.get_running_loop().time()
     for _ in range(signals):
         scene.kill(scene.arena.pid, signal.SIGTERM)
@@ -138,55 +194,11 @@ async def _stop(scene: Scene, signals: int) -> float:
     code = await scene.arena.ended(LONGEST_STOP)
     if code != 0:
         scene.wrong.append(f"told to stop, the daemon exited with {code}: {scene.arena.last_words()}")
+    try:
+        await until(lambda: not _left(scene), LONGEST_GOODBYE, "nothing is left")
+    except TimeoutError:
+        scene.wrong.append("left by a daemon that ended in order: " + ", ".join(map(str, _left(scene))))
     return asyncio.get_running_loop().time() - begun
-
-
-async def re_exec(scene: Scene, model: str, times: int) -> str:
-    """SIGUSR2 under load. Nothing is excused but what takes long, and is told so in words."""
-    tally = scene.crowd.tally
-    longest, tally.longest_gap = tally.longest_gap, 0.0
-    scene.excuse("cut after the drain", codes=CUT_BY_EXEC, under_way=SHORT)
-    for _ in range(times):
-        async with scene.arena.paper:
-            stream = await scene.stream(model, seconds=1.0)
-            listened = _said(scene, LISTENS)
-            scene.kill(scene.arena.pid, signal.SIGUSR2)
-            await until(lambda: _said(scene, LISTENS) > listened, LONGEST_EXEC, "it listens again")  # noqa: B023
-            await stream
-        await asyncio.sleep(0.5)
-    gap, tally.longest_gap = tally.longest_gap, max(longest, tally.longest_gap)
-    if gap > LONGEST_GAP:
-        scene.wrong.append(f"no request succeeded for {gap:.2f} s about a re-exec")
-    return f"longest gap {gap:.2f} s"
-
-
-async def re_exec_with_bad_config(scene: Scene, text: str) -> str:
-    """The config is broken once the wish was granted: the daemon goes on with the one in force, here or there."""
-    scene.excuse("cut after the drain", codes=CUT_BY_EXEC, under_way=SHORT)
-    arena = scene.arena
-    async with arena.paper:
-        begun, listened = _said(scene, GRANTED), _said(scene, LISTENS)
-        scene.kill(arena.pid, signal.SIGUSR2)
-        try:
-            await until(lambda: _said(scene, GRANTED) > begun, LONGEST_EXEC, "the upgrade is granted")
-            arena.config.write_bytes(text.encode("latin-1"))
-            await until(lambda: _said(scene, LISTENS) > listened, LONGEST_EXEC, "it listens again")
-            note = "executed anew"
-        except TimeoutError as error:
-            note = str(error)
-            if arena.process is not None and arena.process.poll() is not None:
-                scene.wrong.append(f"a config that broke while it upgraded ended the daemon: {note}")
-        finally:
-            arena.save(arena.menu)
-    return note
-
-
-def _said(scene: Scene, line: str) -> int:
-    """How often the daemon said it. Raises TimeoutError if it has ended."""
-    process = scene.arena.process
-    if process is None or process.poll() is not None:
-        raise TimeoutError("the daemon has ended by itself")
-    return scene.arena.log.read_text(errors="replace").count(line)
 
 
 async def sighup_storm(scene: Scene, times: int) -> str:
@@ -222,7 +234,7 @@ async def clock_jump(scene: Scene, offset: str) -> str:
 
 async def _restart(scene: Scene, false_clock: bool) -> None:
     excuse = scene.excuse_all("the daemon is restarted")
-    await _stop(scene, 1)
+    await told_to_stop(scene)
     scene.arena.false_clock = false_clock
     await scene.arena.start()
     excuse.close(after=0.5)

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import subprocess
 
+from tests.chaos.on_daemon import end_at_once
 from tests.chaos.scene import NotNow, Scene
 
 BLOCK = bytes(4096)
@@ -33,6 +34,24 @@ async def full_at_start(scene: Scene) -> str:
         _free(scene)
     if seen.how != "ok":
         scene.wrong.append(f"on a full disk nothing is served: {seen.how} {seen.code} {seen.why}")
+    return f"filled with {written >> 10} KiB; served: {seen.how}"
+
+
+async def full_at_crash(scene: Scene, fake: str) -> str:
+    """An engine is started on a full disk, and the daemon killed: the next one serves, whatever it found."""
+    scene.excuse_all("the daemon is killed")
+    written = _fill(scene)
+    try:
+        await scene.fresh(fake)
+        async with scene.arena.paper:
+            end_at_once(scene)
+            scene.arena.spawn()
+            await scene.arena.answering()
+        seen = await scene.ask(fake)
+    finally:
+        _free(scene)
+    if seen.how != "ok":
+        scene.wrong.append(f"after a crash on a full disk nothing is served: {seen.how} {seen.code} {seen.why}")
     return f"filled with {written >> 10} KiB; served: {seen.how}"
 
 

@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 from tests.chaos import procs
+from tests.chaos.menu import ON_SOCKET
 from tests.chaos.scene import NotNow, Scene
 
 STRANGER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{"status":"ok"}'
@@ -133,6 +134,28 @@ async def noise(scene: Scene, fake: str, knob: str, size: int) -> str:
     """Nobody may notice. The one who asks waits for the noise to end."""
     seen = await (await scene.fresh(fake, **{knob: size}))
     return f"the one who asked: {seen.how}"
+
+
+async def daemonizes(scene: Scene, fake: str) -> str:
+    """It goes on as a child in a session of its own, and exits: so it failed, and the child has to go too."""
+    scene.excuse_engine(fake)
+    seen = await (await scene.fresh(fake, daemonize=True))
+    if seen.how == "ok":
+        scene.wrong.append("an engine whose first process exited was served from")
+    return f"the one who asked: {seen.how} {seen.code}"
+
+
+async def socket_removed(scene: Scene) -> str:
+    """Somebody removes the file of an engine's socket: nobody can reach it any more, so it is started anew."""
+    (name,) = ON_SOCKET
+    scene.excuse_engine(name)
+    path = Path((await scene.ready(name))["endpoint"].removeprefix("unix:"))
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        raise NotNow("it has ended by itself") from None
+    seen = await scene.ask(name)
+    return f"then asked: {seen.how} {seen.code}"
 
 
 async def stolen_port(scene: Scene) -> str:

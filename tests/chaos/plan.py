@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.chaos.table import CHORES, FAULTS, Choices
 
-CALM = (0.2, 0.8)
+CALM = (0.1, 0.6)
 """Seconds of plain load before a fault."""
 SPACING = 1.3
 """Seconds that a fault takes at least, with the look at the invariants: so many are drawn."""
@@ -50,7 +50,7 @@ def drawn(
 ) -> Plan:
     """``absent``: feature -> why it is not there. ``wanted``: only these faults. ``roles``: more models by role.
 
-    Each round has every fault once in an order of its own, so that a short run has seen most of them.
+    Each round has every fault once in an order of its own, the slow ones last: a short run has seen most of them.
     """
     rng = random.Random(seed)
     left_out = {
@@ -62,7 +62,7 @@ def drawn(
     chosen = [fault for fault in able if not wanted or fault.name in wanted]
     faults: list[Step] = []
     while chosen and len(faults) * SPACING < seconds:
-        for fault in rng.sample(chosen, len(chosen)):
+        for fault in sorted(rng.sample(chosen, len(chosen)), key=lambda fault: fault.slow):
             faults.append(Step(fault.name, fault.draw(rng, roles or {}), round(rng.uniform(*CALM), 2)))
     chores: list[Step] = []
     while sum(step.calm for step in chores) < seconds:

@@ -74,6 +74,11 @@ def fds(pid: int) -> list[str]:
     return found
 
 
+def numbers(pid: int) -> set[int]:
+    """Of all open file descriptors. Raises OSError."""
+    return {int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+
+
 def ports(pids: Collection[int]) -> dict[int, int]:
     """Port -> pid, of the TCP ports on which these listen."""
     listening = {}

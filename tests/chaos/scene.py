@@ -60,8 +60,8 @@ class Scene:
 
     def ask(self, model: str, kind: str = "whole", **more: Any) -> asyncio.Task[Seen]:
         """A request on its way."""
-        words, pace = more.pop("words", 8), more.pop("pace", 0.01)
-        asking = self.crowd.ask(Ask(kind, model, self.crowd.tag(), words, pace, None, tuple(more.items())))
+        words, pace, tag = more.pop("words", 8), more.pop("pace", 0.01), more.pop("tag", "") or self.crowd.tag()
+        asking = self.crowd.ask(Ask(kind, model, tag, words, pace, None, tuple(more.items())))
         self._asked.append(tasks.spawn(asking, name=f"chaos asks {model}"))
         return self._asked[-1]
 

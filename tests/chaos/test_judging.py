@@ -147,4 +147,5 @@ def test_a_report_is_good_only_if_nothing_is_wrong_and_something_was_answered(ca
     report.show(tally)
     said = capsys.readouterr()
     assert "PROBLEM after a fault (seed 1): a leak" in said.err
-    assert "problems: a leak: 1" in said.out
+    assert "after a fault: a leak" in said.out
+    assert "Bad: " in said.out

@@ -25,6 +25,8 @@ class Excuse:
     codes: Collection[str] | None = ()
     models: Collection[str] | None = ANY
     cuts: bool = False
+    tag: str = ""
+    """Only the request that was told it."""
     under_way: float = 0.0
     """Only those that took at least so many seconds."""
     began: float = field(default_factory=time.monotonic)
@@ -38,6 +40,7 @@ class Excuse:
         """Whether it explains that."""
         meanwhile = seen.began <= self.ended and seen.ended >= self.began
         concerned = self.models is ANY or seen.ask.model in self.models
+        concerned = concerned and self.tag in ("", seen.ask.tag)
         concerned = concerned and seen.ended - seen.began >= self.under_way
         if seen.how == "cut":
             return meanwhile and concerned and self.cuts
@@ -84,6 +87,8 @@ class Tally:
 
     verdicts: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
+    by_kind: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By kind and verdict."""
     codes: Counter[str] = field(default_factory=Counter)
     retried: int = 0
     bad: list[dict[str, Any]] = field(default_factory=list)
@@ -95,6 +100,7 @@ class Tally:
         """Count it."""
         self.verdicts[verdict] += 1
         self.kinds[seen.ask.kind] += 1
+        self.by_kind[seen.ask.kind, verdict] += 1
         self.retried += seen.retried
         if seen.code:
             self.codes[seen.code] += 1

@@ -94,6 +94,10 @@ class Connection:
         """Whether another request may follow."""
         return self.headers.get("connection", "").lower() != "close" and not self._reader.at_eof()
 
+    def end(self) -> None:
+        """Send no more, and read on."""
+        self._writer.write_eof()
+
     def close(self, reset: bool = False) -> None:
         """``reset``: by RST."""
         if reset and (sock := self._writer.get_extra_info("socket")) is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from swapd.cli import service_files as files
+from swapd.cli.service_install import listening
 
 PROJECT = Path(__file__).parents[2]
 WANTED = files.Wanted(Path("/opt/swapd/bin/swapd"), Path("/srv/my models/swapd.yaml"), ("amd",), ("[::1]:80",))
@@ -88,10 +89,25 @@ def test_a_program_in_a_closed_home_is_noticed(tmp_path):
 
 @pytest.mark.parametrize(
     ("path", "text"),
-    [("/opt/swapd", "/opt/swapd"), ("/a b", '"/a b"'), ("/50%", "/50%%"), ("/$x", "/$$x"), ('/"', '"/\\""')],
+    [
+        ("/opt/swapd", "/opt/swapd"),
+        ("/a b", '"/a b"'),
+        ("/50%", "/50%%"),
+        ("/$x", "/$$x"),
+        ('/"', '"/\\""'),
+        ("/a\\b", '"/a\\\\b"'),
+    ],
 )
-def test_paths_are_written_as_systemd_reads_them(path, text):
+def test_paths_are_written_as_systemd_reads_them_and_read_again(path, text):
     assert files.quoted(Path(path)) == text
+    assert files.config_of(f"ExecStart=/swapd serve --config {text}\n") == Path(path)
+
+
+def test_systemd_is_to_hold_addresses_as_it_reads_them(tmp_path):
+    config = tmp_path / "swapd.yaml"
+    config.write_text("listen: ['localhost:9292', '[::1]:80', 'unix:/run/50%.sock']\nmodels: {}\n")
+    assert listening(config, {}) == ("127.0.0.1:9292", "[::1]:80", "/run/50%%.sock")
+    assert listening(tmp_path / "none.yaml", {}) == ("127.0.0.1:9292",)
 
 
 def test_a_wheel_brings_the_units_along():

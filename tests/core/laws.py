@@ -6,32 +6,23 @@ alike have it look over the scheduler's shoulder, so each pointed test proves th
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from swapd.core import commands as order
 from swapd.core import events as fact
 from swapd.core.commands import Cause
 from swapd.core.engine import RunId
 from swapd.core.moves import ADOPTING, LAST_DRAIN
-from swapd.core.need import Way, is_memory
 from swapd.core.scheduler import Scheduler
-from swapd.core.spec import Cost
-from tests.core.naive import TIE, NaiveBook, add, lacks_of
-from tests.core.naive_life import Life, Place
-from tests.core.orders import evicted_for, turned_away
+from tests.core.laws_of_room import RoomLaws
+from tests.core.laws_of_turns import TurnLaws
+from tests.core.naive_life import Life
+from tests.core.orders import turned_away
 
 
 @dataclass
-class Laws(NaiveBook):
+class Laws(RoomLaws, TurnLaws):
     """``witness`` every event with its orders: raises AssertionError on the first broken law."""
-
-    answered: set[int] = field(default_factory=set)
-    making_room: set[str] = field(default_factory=set)
-    batch: dict[str, dict[int, set[int]]] = field(default_factory=dict)
-    """Model -> whose turn came before whose, when the first lease of this moment was given."""
-    used_before: dict[str, float] = field(default_factory=dict)
-    """Engine-seconds by client, before the orders of this moment."""
 
     # -- the witness -----------------------------------------------------------------------------------
 
@@ -99,10 +90,6 @@ class Laws(NaiveBook):
                 life.killed = self.now if life.killed is None else life.killed
                 assert self.now >= life.terminated + life.spec.terms.bounds.stop, f"{run} killed within its grace"
 
-    def _answer(self, ticket: int) -> None:
-        assert ticket not in self.answered, f"{ticket} is answered twice"
-        self.answered.add(ticket)
-
     # -- the laws --------------------------------------------------------------------------------------
 
     def _spawn(self, spawn: order.Spawn) -> None:
@@ -140,143 +127,6 @@ class Laws(NaiveBook):
             assert life.endpoint or self.now < life.spawned + bound, f"{life.run} does not answer, and stays"
             wanted = self.catalog.models.get(name)
             assert life.drained or (wanted and wanted.launch == life.found.launch), f"nobody wants {life.run} so"
-
-    def _taken_from(self, cost: Cost, by: Cost) -> dict[str, int]:
-        """What will be missing once all that may go are gone, because somebody takes it now."""
-        room = self.soon()
-        for name, life in self.lives.items():
-            if not life.leaving and not self.pinned(name):
-                add(room, life.way.cost)
-        after = dict(room)
-        add(after, by, -1)
-        return {} if lacks_of(cost, room) else lacks_of(cost, after)
-
-    def _fits(self, spawn: order.Spawn) -> None:
-        """It takes no more than is free, seen free, and not a stranger's; unknown needs load alone."""
-        ways, cost = self.ways(spawn.run.model), spawn.way.cost
-        assert ways is not None, f"{spawn.run} spawned before it was weighed"
-        lacks = lacks_of(cost, self.free())
-        assert not lacks, f"{spawn.run} takes {cost}, too much by {lacks} of {self.free()}"
-        if ways:
-            alone = [way for way in ways if self._all_there_is(spawn.way, way)]
-            assert spawn.way in ways or alone, f"{spawn.run} is placed where it was not weighed"
-            return
-        memory = [name for name in self.catalog.budget if is_memory(name)]
-        keeps = {name for name, spec in self.catalog.models.items() if spec.terms.stay.pinned}  # even at rest
-        beside = [life.run for name, life in self.lives.items() if name not in keeps]
-        shared = [run for run in beside if any(self.living(run).way.cost.get(name) for name in memory)]
-        assert not shared, f"{spawn.run} is unknown, but loads beside {shared}"
-
-    def _victims(self, first: order.Command, rest: list[order.Command], scheduler: Scheduler) -> None:
-        """Those who make room for a model do make room; and if nobody else is in line, none of them could stay."""
-        model = evicted_for(first)
-        if model is None or model in self.making_room:
-            return
-        self.making_room.add(model)
-        for name, life in self.lives.items():
-            assert life.way == scheduler.book.engines[name].way or life.leaving
-        gone = [
-            self.living(o.run)
-            for o in rest
-            if isinstance(o, order.Terminate | order.Note) and evicted_for(o) == model
-        ]
-        ways = self.ways(model)
-        if not ways:
-            return
-        assert self._room_in(ways, gone), f"{[life.run for life in gone]} go for {model} in vain"
-        wanted = {place.model for place in self.waiting.values()} | set(self.wishes)
-        if not wanted - {model} - {n for n, life in self.lives.items() if not life.leaving} - self.resting:
-            for one in gone:
-                others = [life for life in gone if life is not one]
-                assert not self._room_in(ways, others), f"{one.run} goes for {model} needlessly"
-
-    def _room_in(self, ways: list[Way], gone: list[Life]) -> bool:
-        room = self.soon()
-        for life in gone:
-            if not life.leaving:
-                add(room, life.way.cost)
-        return any(not lacks_of(way.cost, room) for way in ways)
-
-    def _grant(self, grant: order.Grant, late: dict[str, float]) -> None:
-        life, place = self.living(grant.run), self.waiting.get(grant.ticket)
-        assert not self.closings, "granted while closing"
-        assert place is not None, f"granted {grant.ticket}, who does not wait"
-        assert life.serving, f"granted a lease on {grant.run}, which does not serve"
-        leases = list(self.holding.values()).count(grant.run)
-        assert leases < life.spec.terms.concurrency, f"{grant.run} has {leases} leases already"
-        assert (grant.endpoint, grant.spec) == (life.endpoint, life.spec)
-        assert grant.queued == self.now - place.since
-        assert grant.loaded == (life.ready - life.spawned if place.since < life.ready else 0.0)
-        sooner = self._sooner(place)
-        if place.ticket not in life.perhaps:
-            catches_up = self._catches_up(life, place)
-            assert not sooner or catches_up, f"{place.ticket} is served before {sooner}, whose turn it is"
-            if not catches_up:
-                late[place.model] = max(late.get(place.model, 0.0), self.deadline(place))
-        del self.waiting[place.ticket]
-        self.holding[place.ticket] = grant.run
-        self.shares.granted(place.ticket, place.client, grant.run, self.now)
-        life.served[place.ticket] = self.now
-        lane = (place.client, place.model)
-        self.granted[lane] = max(self.clock(place), self.now - self.leads[lane])
-        self.gave_up.pop((place.client, place.model), None)
-        self._answer(place.ticket)
-
-    def _sooner(self, place: Place) -> set[int]:
-        """Whose turn surely comes before this one's, now and when the first lease of this moment was given.
-
-        (Several leases given at once are given in the turns of before the first.)
-        """
-        mine = [p.ticket for p in self.waits_for(place.model)]
-        now = self.sooner(place.model, place.ticket, TIE)
-        if place.model not in self.batch:
-            self.batch[place.model] = {t: self.sooner(place.model, t, TIE) for t in mine}
-        return now & self.batch[place.model][place.ticket]
-
-    def _all_there_is(self, way: Way, weighed: Way) -> bool:
-        """Whether it is the way that was weighed, but for resources of which it takes all that can be had."""
-        room = self.catalog.budget
-        less = {name for name, amount in weighed.cost.items() if way.cost.get(name) != amount}
-        return way.devices == weighed.devices and all(0 < way.cost[n] <= room[n] < weighed.cost[n] for n in less)
-
-    def _catches_up(self, life: Life, place: Place) -> bool:
-        """Whether its client has used less than all who wait out of patience for a cold model, and asked before.
-
-        For as long as patience lasts after the load such a one is served though the engine is held for the others.
-        """
-        if self.now >= life.ready + self.catalog.rules.patience:
-            return False
-        for model in self.out_of_patience():
-            rivals = self.waits_for(model)
-            if rivals and place.since <= rivals[0].since:
-                level = min(self._used(p.client, max) for p in rivals)
-                if self._used(place.client, min) < level + TIE:
-                    return True
-        return False
-
-    def _used(self, client: str, which: Callable[[float, float], float]) -> float:
-        """Before the orders of this moment, or now."""
-        return which(self.used_before.get(client, 0.0), self.shares.used[client])
-
-    def _nobody_is_blocked_by(self, late: dict[str, float]) -> None:
-        """No lease for a latecomer on an engine that stands in the way of the first who is out of patience.
-
-        It stands in the way for sure if all the others together, gone, would not make room enough.
-        """
-        due = self.out_of_patience()
-        model, first = min(due.items(), key=lambda item: item[1], default=("", 0.0))
-        cost = self.needs_just(model) if due else None
-        in_the_way = {name for name, deadline in late.items() if deadline > first and not self.pinned(name)}
-        if cost is None or not in_the_way:
-            return
-        room, without = self.soon(), self.soon()
-        for name, life in self.lives.items():
-            if not life.leaving and not self.pinned(name):
-                add(room, life.way.cost)
-                if name not in in_the_way:
-                    add(without, life.way.cost)
-        lacks = lacks_of(cost, without) if not lacks_of(cost, room) else {}
-        assert not lacks, f"leases on {in_the_way} keep {lacks} from {model}, which is out of patience"
 
     def _may_go(self, life: Life, why: order.Why) -> None:
         name = life.run.model

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import MARK, fake, until
+from tests.processes import FAKE, MARK, fake, until
 
 pytestmark = pytest.mark.e2e
 
@@ -179,7 +179,7 @@ async def test_reap_ends_them_now_but_not_those_of_a_daemon_that_lives(start, co
     assert "stopping alpha#1" in text
     assert "ended 1 engine" in text
     assert not lives(pids["alpha"])
-    assert await reap(first, environ) == (0, "nothing is left\n")
+    assert await reap(first, environ) == (0, f"nothing is left of a daemon of {state_of(first)}\n")
     client = await connect(start(first.config))
     assert await client.text("alpha")
     code, text = await reap(first, environ)
@@ -211,6 +211,28 @@ async def test_a_second_daemon_with_the_same_state_folder_says_so_and_serves(sta
     second.wait_line("give it a state_dir of its own")
     assert second.stop() == 0
     assert await (await connect(first)).text("alpha")
+
+
+async def test_a_container_whose_client_is_killed_is_stopped_before_the_next_one_starts(start, connect, tmp_path):
+    """``docker`` is a script: its server, in a session of its own, outlives the client, as a container does."""
+    docker = tmp_path / "docker"
+    docker.write_text(
+        f"#!/bin/bash\n"
+        f'if [ "$1" = stop ]; then kill $(cat {tmp_path}/pid); rm -f {tmp_path}/pid; exit; fi\n'
+        f"[ -e {tmp_path}/pid ] && {{ echo 'the name is in use' >&2; exit 125; }}\n"
+        f'shift; env -u SWAPD_RUN -u SWAPD_HOUSE setsid {sys.executable} {FAKE} "$@" & echo $! > {tmp_path}/pid\n'
+        f"wait\n"
+    )
+    docker.chmod(0o755)
+    command = (
+        f'command: "{docker} run --host ${{host}} --port ${{port}} --alias ${{model}}", stop: "{docker} stop x"'
+    )
+    client = await connect(start(f"listen: 127.0.0.1:0\nmodels:\n  alpha: {{{command}}}\n"))
+    assert await client.text("alpha")
+    os.kill((await client.model("alpha"))["pid"], signal.SIGKILL)
+    await until(lambda: client.is_in("alpha", "backoff"))
+    assert await client.text("alpha")
+    assert (await client.model("alpha"))["run"] == 2
 
 
 async def reap(daemon, environ: dict[str, str]) -> tuple[int, str]:

@@ -7,13 +7,15 @@ import json
 import os
 import resource
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import aiohttp
 import pytest
 
-from tests.processes import fake, until
+from tests.processes import Client, Running, fake, until
 
 pytestmark = pytest.mark.e2e
 
@@ -242,7 +244,8 @@ async def test_out_of_descriptors_the_daemon_says_so_in_a_line_and_serves_on(sta
     client = await connect(daemon)
     assert await client.text("good")  # so that there is something to look at
     pid = daemon.process.pid
-    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{pid}/fd")), 512))
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (1, limits[1]))
     async with client.chat("alpha") as refused:
         assert (await error_of(refused))["code"] in ("engine_start_failed", "engine_unavailable")
     await asyncio.to_thread(daemon.wait_line, "cannot read the meters: Too many open files")
@@ -255,6 +258,24 @@ async def test_out_of_descriptors_the_daemon_says_so_in_a_line_and_serves_on(sta
     assert said.count("cannot read the meters") == 1
     assert "Traceback" not in said, said
     assert "crashed" not in said, said
+
+
+async def test_a_daemon_whose_parent_cares_for_nothing_serves_and_ends_in_order(tmp_path):
+    """Standard streams closed, SIGCHLD ignored, umask 0, no home, no locale."""
+    path = tmp_path / "careless.yaml"
+    path.write_text(config(engine()) + f"state_dir: {tmp_path / 'state'}\n")
+    careless = """umask 0; trap '' CHLD; unset HOME; LC_ALL=C PYTHONUTF8=0 exec "$@" <&- >&-"""
+    command = ["sh", "-c", careless, "sh", sys.executable, "-m", "swapd", "serve", "-c", str(path)]
+    daemon = Running(path, subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
+    try:
+        async with aiohttp.ClientSession(daemon.url) as session:
+            assert (await Client(session).text("alpha")).startswith(" alpha")
+        streams = [str(Path(f"/proc/{daemon.process.pid}/fd/{number}").readlink()) for number in (0, 1)]
+        assert streams == [os.devnull, os.devnull], "else a socket has its number"
+        assert not [kept for kept in (tmp_path / "state").rglob("*") if kept.lstat().st_mode & 0o022]
+        assert await asyncio.to_thread(daemon.stop) == 0
+    finally:
+        daemon.close()
 
 
 async def test_sigterm_during_a_load_ends_at_once(start, connect):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+import swapd
 from tests.processes import fake, until
 
 pytestmark = pytest.mark.e2e
@@ -276,3 +278,33 @@ async def test_a_daemon_that_dies_while_it_is_stood_in_for_leaves_its_engines_to
     assert await client.text("alpha")
     assert (await client.model("alpha"))["pid"] == pid
     assert second.stop() == 0
+
+
+async def test_a_new_version_that_does_not_come_up_changes_nothing(start_fresh, connect, tmp_path):
+    shutil.copytree(Path(swapd.__file__).parent, tmp_path / "new" / "swapd")
+    daemon = start_fresh(config(), PYTHONPATH=str(tmp_path / "new"), PYTHONSAFEPATH="1")
+    client = await connect(daemon)
+    assert await client.text("alpha")
+    broken = tmp_path / "new" / "swapd" / "web" / "front_door.py"
+    broken.write_text(broken.read_text() + "\nraise RuntimeError('half installed')\n")
+    code, text = await verb(daemon, "--exec")
+    assert code == 1
+    assert "cannot upgrade: the new swapd does not come up" in text
+    assert daemon.wait_line("half installed")
+    assert await client.text("alpha")
+    assert await execs(client) == 0
+    assert not stand_ins(daemon)
+
+
+async def test_another_state_folder_waits_for_a_restart_and_the_engines_stay(start_fresh, connect, tmp_path):
+    daemon = start_fresh(config())
+    client = await connect(daemon)
+    assert await client.text("alpha")
+    pid = (await client.model("alpha"))["pid"]
+    daemon.config.write_text(f"state_dir: {tmp_path}/elsewhere\n{daemon.config.read_text()}")
+    code, text = await verb(daemon, "--exec")
+    assert (code, "1 engine kept" in text) == (0, True), text
+    daemon.wait_line("state_dir takes effect when swapd is restarted")
+    assert await client.text("alpha")
+    assert (await client.model("alpha"))["pid"] == pid
+    assert not (tmp_path / "elsewhere").exists()

@@ -408,9 +408,10 @@ async def test_a_leader_that_was_let_go_meets_nobody(yard):
     await until(lambda: not psutil.pid_exists(pid))
 
 
-def test_thirty_lives_leave_no_descriptor_and_no_thread():
+def test_thirty_lives_leave_no_descriptor_no_thread_and_no_zombie():
     found = cycles.measure(rounds=30, deaf=1)
     early, late = found["early"], found["late"]
     assert late["files"] == early["files"]
     assert late["threads"] == early["threads"]
+    assert late["children"] == early["children"] == 1, "the watchdog"
     assert max(found["kills"]) < 2, "0.02 s where nobody else computes"

@@ -50,6 +50,8 @@ def options() -> argparse.Namespace:
     parser.add_argument("--long-line", type=int, default=0, help="bytes of one line to stderr")
     parser.add_argument("--binary-log", action="store_true", help="bytes that are no text to stderr")
     parser.add_argument("--bind-seconds", type=float, default=0.0, help="wait so long before listening")
+    parser.add_argument("--daemonize", action="store_true", help="go on as a child in another session, and exit")
+    parser.add_argument("--closed-log", action="store_true", help="let go of stdout and stderr, once listening")
     parser.add_argument("--lock", help="a file that only one engine at a time may lock")
     parser.add_argument("--seats", help="a folder of files SEATS/0, SEATS/1 ..., of which each engine locks one")
     parser.add_argument("--seat-count", type=int, default=1, help="that many engines fit")
@@ -128,6 +130,10 @@ def make_noise(opts: argparse.Namespace) -> None:
     if opts.binary_log:
         sys.stderr.buffer.write(bytes(range(256)) + b"\nafter no text\n")
     sys.stderr.flush()
+    if opts.closed_log:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
 
 
 def quit_with(code: int, last: str) -> None:
@@ -177,6 +183,10 @@ def main() -> None:
         quit_with(opts.exit_code, f"error: told to exit with {opts.exit_code}")
     if opts.grandchild:
         start_grandchild(opts.grandchild_setsid)
+    if opts.daemonize:
+        if os.fork():
+            os._exit(0)
+        os.setsid()
     time.sleep(opts.bind_seconds)
     listener = listen(opts.host, opts.port)
     threading.Thread(target=accept, args=(engine, listener), daemon=True).start()

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.fakes import shapes
+from tests.fakes import misbehaving, shapes
 
 
 class Engine:
@@ -144,7 +144,10 @@ class Connection:
         if knobs.crash_before_byte:
             os.kill(os.getpid(), signal.SIGKILL)
         try:
-            if asked.get("stream"):
+            if "manner" in asked:
+                body = json.dumps(shapes.whole(self.opts.alias, said, chat)).encode()
+                misbehaving.answer(self.sock, asked["manner"], body)
+            elif asked.get("stream"):
                 self.stream(said, chat, knobs)
             else:
                 self.work(knobs.slow_nonstream, leave=False)

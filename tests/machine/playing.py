@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from dataclasses import dataclass, field
 
@@ -40,6 +42,8 @@ class Machine:
     readings: int = 0
     closed: bool = False
     broken: bool = False
+    starved: int | None = None
+    """How often it was out of descriptors when the runs were looked at; None: it has some."""
     busy: threading.Lock = field(default_factory=threading.Lock)
 
     def read(self, at, trees):
@@ -57,6 +61,9 @@ class Machine:
         self.closed = True
 
     def members(self, runs):
+        if self.starved is not None:
+            self.starved += 1
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), b"/proc")
         return {run: [] for run in runs}
 
     def lines(self, run):

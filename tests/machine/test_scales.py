@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
-import os
 import threading
 from dataclasses import replace
 
@@ -241,18 +239,11 @@ async def test_a_reading_that_fails_is_told_and_the_next_one_is_made(play, caplo
 
 
 async def test_out_of_descriptors_the_last_reading_stays_and_it_is_said_once_in_a_line(play, caplog):
-    members, asked = play.machine.members, []
-
-    def starved(runs):
-        asked.append(runs)
-        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), b"/proc")
-
-    play.machine.members = starved
+    play.machine.starved = 0
     play.begin(play.spec())
-    await until(lambda: asked)
     play.spawn((await play.weighed()).need.ways[0])
-    await until(lambda: len(asked) > 1)
-    play.machine.members = members
+    await until(lambda: play.machine.starved > 1)
+    play.machine.starved = None
     await play.reads_again()
     (said,) = [record for record in caplog.records if record.levelname != "INFO"]
     assert said.message == (

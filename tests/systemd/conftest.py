@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -124,9 +125,42 @@ class Service:
         """The status of each model."""
         return {model["name"]: model for model in self.ask("GET", "/admin/status")[1]["models"]}
 
+    def runs(self) -> dict[str, tuple[int, int]]:
+        """The pid and the number of each engine: the same ones were never loaded anew."""
+        return {name: (model["pid"], model["run"]) for name, model in self.models().items() if model["pid"]}
+
     def processes(self) -> dict[int, str]:
         """All that live in its cgroup."""
         return self.lab.processes("swapd.service")
+
+    def groups(self) -> set[str]:
+        """The cgroups that it has made for its engines."""
+        return {path.name for path in self.lab.group("swapd.service").glob("engine-*/")}
+
+    @contextlib.contextmanager
+    def loaded(self, model: str, clients: int = 4) -> Iterator[list[object]]:
+        """While clients ask and ask again: the statuses of all answers so far, or what came instead of one."""
+        ended, codes = threading.Event(), list[object]()
+
+        def ask() -> None:
+            while not ended.is_set():
+                try:
+                    codes.append(self.chat(model)[0])
+                except (OSError, http.client.HTTPException) as error:
+                    codes.append(error)
+
+        asking = [threading.Thread(target=ask) for _ in range(clients)]
+        for client in asking:
+            client.start()
+        try:
+            wait_for(lambda: len(codes) > 20)
+            yield codes
+            seen = len(codes)
+            wait_for(lambda: len(codes) > seen + 20)
+        finally:
+            ended.set()
+            for client in asking:
+                client.join()
 
     def words(self) -> str:
         """What stands last in its journal, and who lives: for an assertion that fails."""

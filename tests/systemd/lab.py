@@ -92,9 +92,13 @@ class Lab:
         """What a unit, and systemd about it, said since the boot."""
         return self.run("journalctl", "-u", unit, "-o", "cat", *words).stdout
 
+    def group(self, unit: str) -> Path:
+        """Where the cgroup of a unit is, while it has one."""
+        return self.root / "sys/fs/cgroup/system.slice" / unit
+
     def processes(self, unit: str) -> dict[int, str]:
         """All that live in the cgroup of a unit, by their pid inside: the command line."""
-        group = self.root / "sys/fs/cgroup/system.slice" / unit
+        group = self.group(unit)
         procs = list(group.rglob("cgroup.procs")) if group.exists() else []
         return dict(filter(None, (_inside(pid) for file in procs for pid in _ids(file))))
 

@@ -12,6 +12,8 @@ from tests.systemd.conftest import CONFIG, SWAPD, Service, model, stopped
 
 pytestmark = pytest.mark.proc
 UNIT = "/etc/systemd/system/swapd.service"
+ODD = "/etc/swapd/it's 100%s/$HOME \"q\\.yaml"
+"""A path of which systemd takes every sign for something else."""
 INSTALL = ("service", "install", "--gpu", "none", "--config", CONFIG)
 
 
@@ -49,16 +51,6 @@ def test_a_dry_run_only_tells(service: Service):
     assert service.pid == 0
 
 
-def test_it_starts_and_its_status_tells(service: Service):
-    service.swapd(*INSTALL, "--now")
-    assert service.alive()
-    found = json.loads(service.swapd("service", "status", "--json").stdout)
-    assert set(found["files"].values()) == {"as it should be"}
-    assert (found["enabled"], found["active"], found["pid"]) == ("enabled", "active", service.pid)
-    assert 0 < found["exposure"] <= 2.1
-    assert "active" in service.swapd("service", "status").stdout
-
-
 def test_what_the_operator_edited_is_not_overwritten_unasked(service: Service):
     path = service.lab.root / UNIT.lstrip("/")
     path.write_text(path.read_text().replace("WatchdogSec=30", "WatchdogSec=300"))
@@ -72,17 +64,25 @@ def test_what_the_operator_edited_is_not_overwritten_unasked(service: Service):
     path.with_name("swapd.service.edited").unlink()
 
 
-def test_uninstall_takes_away_all_it_wrote_and_leaves_config_and_state(service: Service):
-    service.swapd("service", "install", "--gpu", "amd", "--config", CONFIG, "--now")
+def test_it_starts_with_any_config_its_status_tells_and_uninstall_leaves_only_config_and_state(service: Service):
+    config = service.write(ODD, (service.lab.root / CONFIG.lstrip("/")).read_text())
+    service.swapd("service", "install", "--gpu", "amd", "--config", ODD, "--now")
+    assert service.alive()
+    found = json.loads(service.swapd("service", "status", "--json").stdout)
+    assert set(found["files"].values()) == {"as it should be"}
+    assert (found["enabled"], found["active"], found["pid"]) == ("enabled", "active", service.pid)
+    assert 0 < found["exposure"] <= 2.1
+    assert "active" in service.swapd("service", "status").stdout
     service.swapd("service", "uninstall")
     root = service.lab.root
     assert not service.alive()
     assert list(root.glob("etc/systemd/system/*/swapd*")) == list(root.glob("etc/systemd/system/swapd*")) == []
     assert not (root / "etc/sysusers.d/swapd.conf").exists()
-    assert (root / CONFIG.lstrip("/")).exists()
+    assert config.exists()
     assert (root / "var/lib/swapd").is_dir()
     found = json.loads(service.swapd("service", "status", "--json").stdout)
     assert found["files"] == {UNIT: "missing"}
+    assert service.swapd("service", "uninstall").stdout.startswith("systemctl daemon-reload")
 
 
 def test_only_root_may(service: Service):
@@ -97,3 +97,19 @@ def test_now_without_a_config_is_refused_before_anything_is_done(service: Servic
     refused = service.swapd(*words, check=False)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "no config at /etc/swapd/no.yaml" in refused.stderr
+
+
+@pytest.mark.parametrize(("listen", "why"), [("box:9292", "instead of the name"), ("127.0.0.1:0", "the port")])
+def test_what_systemd_cannot_hold_is_refused_before_anything_is_done(service: Service, listen: str, why: str):
+    service.write(CONFIG, f"listen: {listen}\ninsecure: true\n")
+    refused = service.swapd(*INSTALL, "--socket", check=False)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert why in refused.stderr
+
+
+def test_a_user_without_a_systemd_is_told_so(service: Service):
+    refused = service.lab.run(
+        "env", "XDG_RUNTIME_DIR=/run/user/0", SWAPD, "service", "install", "--user", check=False
+    )
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "no systemd runs for this user" in refused.stderr

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import http.client
-import threading
 from collections.abc import Iterator
 
 import pytest
 
 from tests.systemd.conftest import CONFIG, Service, model, stopped
-from tests.systemd.lab import wait_for
 
 pytestmark = pytest.mark.proc
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def behind(installed: Service) -> Iterator[Service]:
     """The service behind its socket; at the end as it was."""
     installed.configure(model("a"))
@@ -34,28 +31,18 @@ def test_a_request_starts_the_service_and_is_answered(behind: Service):
 
 def test_a_restart_under_load_loses_no_request(behind: Service):
     assert behind.chat("a")[0] == 200
-    ended = threading.Event()
-    codes: list[object] = []
-
-    def ask() -> None:
-        while not ended.is_set():
-            try:
-                codes.append(behind.chat("a")[0])
-            except (OSError, http.client.HTTPException) as error:
-                codes.append(error)
-
-    clients = [threading.Thread(target=ask) for _ in range(4)]
-    for client in clients:
-        client.start()
-    try:
-        wait_for(lambda: len(codes) > 20)
-        daemon = behind.pid
+    daemon = behind.pid
+    with behind.loaded("a") as codes:
         behind.lab.systemctl("restart", "swapd")
-        seen = len(codes)
-        wait_for(lambda: len(codes) > seen + 20)
-    finally:
-        ended.set()
-        for client in clients:
-            client.join()
     assert behind.pid not in {daemon, 0}
     assert set(codes) == {200}
+
+
+def test_executed_anew_under_load_it_keeps_systemd_s_socket_and_loses_no_request(behind: Service):
+    assert behind.chat("a")[0] == 200
+    daemon, before = behind.pid, behind.runs()
+    with behind.loaded("a", clients=2) as codes:
+        behind.swapd("reload", "--exec", "--config", CONFIG)
+    assert set(codes) == {200}
+    assert (behind.pid, behind.runs()) == (daemon, before)
+    assert behind.lab.show("swapd.socket", "SubState") == "running"

@@ -14,6 +14,7 @@ from swapd.web import front_door
 from tests.web.conftest import Hall
 from tests.web.raw import LAST, STREAM, Line, calling, chunked, plain, post, replies
 from tests.web.test_bounds import BOTH_LANES, LANES, connections, sipping, until
+from tests.web.test_handover import FOLLOWED
 from tests.web.test_leaving import Flood
 
 
@@ -84,6 +85,17 @@ async def test_an_idle_connection_does_not_keep_the_door_open(raw_hall, monkeypa
         assert (await caller.answer()).body == b"{}"
         assert await goodbye(front) < 0.9
         assert await caller.rest() == b""
+
+
+@pytest.mark.parametrize("wanted", FOLLOWED.values(), ids=FOLLOWED)
+async def test_who_follows_what_happens_is_at_the_end_of_it_when_the_door_closes(raw_hall, monkeypatch, wanted):
+    goodbye = Goodbye(monkeypatch)
+    front, _ = await raw_hall(replies(plain(b"{}")))
+    async with calling(front.port) as caller:
+        await caller.send(wanted)
+        await caller.reader.readuntil(b": swapd")
+        assert await goodbye(front) < 0.9
+        assert (await caller.rest()).endswith(b"\r\n" + LAST)
 
 
 CLOSING = Refusal(Reason.CLOSING, "alpha", retry_after=5.0)

@@ -19,6 +19,7 @@ import pytest
 
 from swapd.core.settings import Address
 from swapd.doors import open_sockets
+from swapd.web import handler, lane
 from swapd.web.app import create_app
 from swapd.web.front_door import UPGRADED, FrontDoor
 from tests.web.conftest import FakeEngines, Hall
@@ -33,6 +34,10 @@ EXPRESS, OTHER = post(), b"GET /upstream/alpha/x HTTP/1.1\r\nHost: x\r\n\r\n"
 LANES = {"express": EXPRESS, "aiohttp": OTHER}
 BOTH_LANES = pytest.mark.parametrize("wanted", LANES.values(), ids=LANES)
 STREAMED = {"express": post(STREAM), "aiohttp": post(STREAM, path=b"/v1/messages")}
+FOLLOWED = {
+    "events": b"GET /admin/events HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "models": b"GET /models/sse HTTP/1.1\r\nHost: x\r\n\r\n",
+}
 EVENTS = b"text/event-stream"
 Dial = Callable[[], AbstractAsyncContextManager[Caller]]
 
@@ -329,15 +334,37 @@ async def reset(client: Sip) -> None:
             pass
 
 
-async def test_who_follows_what_happens_keeps_nobody_waiting(raw_hall):
+@pytest.mark.parametrize("wanted", FOLLOWED.values(), ids=FOLLOWED)
+async def test_who_follows_what_happens_keeps_nobody_waiting_and_is_at_the_end_of_it(raw_hall, wanted):
     front, _ = await raw_hall(replies(plain(b"{}")))
     async with calling(front.port) as caller:
-        await caller.send(b"GET /admin/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        await caller.reader.readuntil(b"swapd events")
+        await caller.send(wanted)
+        await caller.reader.readuntil(b": swapd")
         assert front.door.under_way() == 0
         front.door.hold()
         assert await front.door.quiet(SOON)
-        assert front.door.handover() == []
+        (idle,) = front.door.handover()
+        assert (await caller.reader.readuntil(LAST)).endswith(b"\r\n" + LAST)
+        async with successor(front, [os.dup(idle)]):
+            assert await served(caller, EXPRESS)
+
+
+@BOTH_LANES
+async def test_nobody_is_closed_for_silence_who_may_have_asked_while_it_was_held(raw_hall, monkeypatch, wanted):
+    monkeypatch.setattr(lane, "KEEP_ALIVE", 0.1)
+    monkeypatch.setitem(handler.OPTIONS, "keepalive_timeout", 0.1)
+    monkeypatch.setattr(lane, "UNKNOWN", 0.02)
+    monkeypatch.setattr(handler, "UNKNOWN", 0.02)
+    front, _ = await raw_hall(replies(plain(b"{}")))
+    async with calling(front.port) as caller:
+        assert await served(caller, wanted)
+        front.door.hold()
+        assert await front.door.quiet(SOON)
+        await caller.send(wanted)
+        await asyncio.sleep(0.2)
+        front.door.release()
+        assert (await caller.answer()).status == 200
+        await until(lambda: not connections(front))
 
 
 @BOTH_LANES
@@ -444,18 +471,25 @@ async def test_a_request_that_is_cut_stands_in_the_log_as_what_its_client_got(ra
     front, _ = await raw_hall(talk)
     front.config.settings = replace(front.config.settings, log=replace(front.config.settings.log, access=True))
     caplog.set_level("INFO", "swapd.access")
-    async with calling(front.port) as one, calling(front.port) as other:
+    async with AsyncExitStack() as stack:
+        one, other, half, follower = [await stack.enter_async_context(calling(front.port)) for _ in range(4)]
         await begun(front, one, post(STREAM), talk)
         talk.begin.clear()
         await other.send(OTHER)
-        await until(lambda: talk.asked == 2)
+        await half.send(post(path=b"/v1/embeddings")[:-3])
+        await follower.send(FOLLOWED["events"])
+        await until(lambda: talk.asked == 2 and front.door.under_way() == 3)
+        await follower.reader.readuntil(b": swapd")
         front.door.hold()
         await front.door.cut()
     rows = [row.fields() for record in caplog.records for _, row in getattr(record, "rows", ())]
-    assert sorted((row["status"], row["error"]) for row in rows) == [
-        (200, "shutting_down"),
-        (503, "shutting_down"),
+    assert sorted((row["route"], row["status"], row.get("error")) for row in rows) == [
+        ("/admin/events", 200, None),
+        ("/upstream", 503, "shutting_down"),
+        ("/v1/chat/completions", 200, "shutting_down"),
+        ("/v1/embeddings", 503, "shutting_down"),
     ]
+    assert all(0 <= row["total_ms"] < SOON * 1000 for row in rows)
 
 
 class Hammer:

@@ -1,0 +1,114 @@
+"""The daemon executes itself anew: under load, with a bad config, and disturbed in the midst of it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+from tests.chaos.arena import until
+from tests.chaos.chores import BROKEN
+from tests.chaos.on_daemon import killed, told_to_stop
+from tests.chaos.scene import Scene
+
+LISTENS, GRANTED = "is listening on", "upgrade: executing swapd anew"
+LONGEST_EXEC = 20.0
+"""Seconds for a re-exec, its drain included."""
+SHORT = 0.3
+"""Seconds: a request that takes no longer must not notice a re-exec."""
+CUT_BY_EXEC = ("shutting_down", "engine_died")
+LONGEST_GAP = 6.0
+"""Seconds without a success about a re-exec: a drain, an exec and a swap on busy cores."""
+MIDST = 2.0
+"""Seconds within which something happens to a daemon that was told to execute itself."""
+
+
+async def re_exec(scene: Scene, model: str, times: int) -> str:
+    """SIGUSR2 under load. Nothing is excused but what takes long, and is told so in words."""
+    tally = scene.crowd.tally
+    longest, tally.longest_gap = tally.longest_gap, 0.0
+    scene.excuse("cut after the drain", codes=CUT_BY_EXEC, under_way=SHORT)
+    for _ in range(times):
+        async with scene.arena.paper:
+            stream = await scene.stream(model, seconds=1.0)
+            listened = _said(scene, LISTENS)
+            scene.kill(scene.arena.pid, signal.SIGUSR2)
+            await until(lambda: _said(scene, LISTENS) > listened, LONGEST_EXEC, "it listens again")  # noqa: B023
+            await stream
+        await asyncio.sleep(0.5)
+    gap, tally.longest_gap = tally.longest_gap, max(longest, tally.longest_gap)
+    if gap > LONGEST_GAP:
+        scene.wrong.append(f"no request succeeded for {gap:.2f} s about a re-exec")
+    return f"longest gap {gap:.2f} s"
+
+
+async def re_exec_with_bad_config(scene: Scene, text: str) -> str:
+    """The config is broken once the wish was granted: the daemon goes on with the one in force, here or there."""
+    scene.excuse("cut after the drain", codes=CUT_BY_EXEC, under_way=SHORT)
+    arena = scene.arena
+    async with arena.paper:
+        begun, listened = _said(scene, GRANTED), _said(scene, LISTENS)
+        scene.kill(arena.pid, signal.SIGUSR2)
+        try:
+            await until(lambda: _said(scene, GRANTED) > begun, LONGEST_EXEC, "the upgrade is granted")
+            arena.config.write_bytes(BROKEN[text].encode("latin-1"))
+            await until(lambda: _said(scene, LISTENS) > listened, LONGEST_EXEC, "it listens again")
+            note = "executed anew"
+        except TimeoutError as error:
+            note = str(error)
+            if arena.process is not None and arena.process.poll() is not None:
+                scene.wrong.append(f"a config that broke while it upgraded ended the daemon: {note}")
+        finally:
+            arena.save(arena.menu)
+    return note
+
+
+async def killed_midst(scene: Scene, model: str) -> str:
+    """SIGKILL at some moment of it: the engines are taken over all the same, and no stand-in stays."""
+    await scene.ready(model)
+    return await killed(scene, before=lambda: _begun(scene))
+
+
+async def stopped_midst(scene: Scene, model: str) -> str:
+    """SIGTERM at some moment of it: whoever is there by then ends in order."""
+    await scene.ready(model)
+    scene.excuse_all("the daemon is restarted")
+    async with scene.arena.paper:
+        await _begun(scene)
+        seconds = await told_to_stop(scene)
+    await scene.arena.start()
+    return f"stopped in {seconds:.2f} s"
+
+
+async def pestered_midst(scene: Scene, times: int) -> str:
+    """SIGHUP and SIGUSR2 again and again: it ends in a daemon that serves, and no short request notices."""
+    scene.excuse("cut after the drain", codes=CUT_BY_EXEC, under_way=SHORT)
+    async with scene.arena.paper:
+        for _ in range(times):
+            scene.kill(scene.arena.pid, scene.rng.choice((signal.SIGHUP, signal.SIGUSR2)))
+            await asyncio.sleep(scene.rng.uniform(0.0, 0.5))
+        await _is_calm(scene)
+    return f"{times} signals"
+
+
+async def _begun(scene: Scene) -> None:
+    scene.kill(scene.arena.pid, signal.SIGUSR2)
+    await asyncio.sleep(scene.rng.uniform(0.0, MIDST))
+
+
+async def _is_calm(scene: Scene) -> None:
+    """Wait until each upgrade that was granted has come to its end, or was given up."""
+    quiet_since = asyncio.get_running_loop().time()
+    size = -1
+    while asyncio.get_running_loop().time() - quiet_since < 1.0:
+        said = _said(scene, LISTENS) + _said(scene, GRANTED)
+        if said != size:
+            size, quiet_since = said, asyncio.get_running_loop().time()
+        await asyncio.sleep(0.1)
+
+
+def _said(scene: Scene, line: str) -> int:
+    """How often the daemon said it. Raises TimeoutError if it has ended."""
+    process = scene.arena.process
+    if process is None or process.poll() is not None:
+        raise TimeoutError("the daemon has ended by itself")
+    return scene.arena.log.read_text(errors="replace").count(line)
