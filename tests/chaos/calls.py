@@ -83,6 +83,12 @@ def of_error(status: int, headers: dict[str, str], told: Any) -> tuple[str, str,
     return "refused", error["message"], str(code)
 
 
+def events_of(text: bytes) -> list[str]:
+    """The data of all events that are whole."""
+    *whole, _ = text.decode(errors="replace").split("\n\n")
+    return [line[6:] for event in whole for line in event.splitlines() if line.startswith("data: ")]
+
+
 def of_stream(events: Sequence[str], clean: bool, expected: str) -> tuple[str, str, str]:
     """(how, why, code) of a stream: the data of its events, and whether HTTP says that it is whole."""
     text, error, done = "", None, False
@@ -165,8 +171,7 @@ async def _read_stream(connection: Connection, ask: Ask, began: Any) -> tuple[st
         return "cancelled", "", ""
     if clean and not text.endswith(b"\n\n"):
         return "wrong", f"ends within an event: {text[-80:]!r}", ""
-    *whole, _ = text.decode(errors="replace").split("\n\n")
-    events = [line[6:] for event in whole for line in event.splitlines() if line.startswith("data: ")]
+    events = events_of(text)
     try:
         return of_stream(events, clean, ask.expected)
     except (ValueError, KeyError, AttributeError, TypeError) as error:

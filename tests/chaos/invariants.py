@@ -20,6 +20,8 @@ from tests.chaos.wire import Cut
 PER_ENGINE = 12
 """File descriptors that a live engine may cost the daemon: its pidfd, its log, connections to it."""
 SLACK = 6
+MORE_THREADS = 12
+"""Threads that asyncio may keep, and those that look at something just now."""
 HELPERS = ("swapd.engines.reaper", "swapd reap", "-m swapd.reap")
 """Processes of the daemon that are no engines, by their command lines."""
 BUG = re.compile(r"Traceback|crashed\b|cannot handle|never awaited|Error in (?:sys|atexit)")
@@ -36,12 +38,14 @@ class House:
         self._events = 0
         self._read = 0
         self._base = 0
+        self._threads = 0
         self.checked: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
 
     def settle(self) -> None:
-        """Remember how many files an idle daemon has open."""
+        """Remember how many files an idle daemon has open, and how many threads it has."""
         self._base = len(procs.fds(self._arena.pid))
+        self._threads = procs.threads(self._arena.pid)
 
     async def check(self) -> list[str]:
         """All of them; what is wrong, in words. The load must have paused."""
@@ -186,6 +190,8 @@ class House:
         left = [f"unloaded, yet there is {process}" for process in others]
         sockets = list((self._arena.folder / "run").rglob("*.sock"))
         left += [f"unloaded, yet there is {path.name}" for path in sockets]
+        if (threads := procs.threads(self._arena.pid)) > self._threads + MORE_THREADS:
+            left.append(f"unloaded, yet it has {threads} threads; idle it had {self._threads}")
         return left + ([f"unloaded, yet {files} files are open, of {most} explained"] if files > most else [])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tests.chaos.calls import Ask, of_error, of_whole
+from tests.chaos.crowd import BOUND
 from tests.chaos.scene import NotNow, Scene
 from tests.chaos.verdict import ENGINE_CODES
 from tests.chaos.wire import Connection, Cut
@@ -88,7 +89,7 @@ async def half_closed(scene: Scene, fake: str, clients: int) -> str:
         connection.end()
     for connection in held:
         try:
-            async with asyncio.timeout(20.0):
+            async with asyncio.timeout(BOUND):
                 await connection.read_head()
                 answered += connection.status == 200
         except Cut:
@@ -112,7 +113,7 @@ async def stalled_bodies(scene: Scene, fake: str, clients: int) -> str:
         for ask, connection in zip(asks, held, strict=True):
             await connection.send(ask.wire[-20:])
         for connection in held:
-            async with asyncio.timeout(20.0):
+            async with asyncio.timeout(BOUND):
                 await connection.read_head()
                 statuses.append(connection.status)
     except Cut as error:

@@ -74,6 +74,11 @@ def fds(pid: int) -> list[str]:
     return found
 
 
+def threads(pid: int) -> int:
+    """How many it has. Raises OSError."""
+    return sum(1 for _ in Path(f"/proc/{pid}/task").iterdir())
+
+
 def numbers(pid: int) -> set[int]:
     """Of all open file descriptors. Raises OSError."""
     return {int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()}
