@@ -8,7 +8,7 @@ or of ``sockets`` in their ``folders``); ``wrap`` has the kernel treat it as it 
 takes over what a ``leader`` holds by its pidfd and an ``identity`` puts beyond doubt, signals and sweeps its
 ``tree`` (by its ``cgroup`` where there is one), and hears its end and its ``logs``: what it writes goes to an
 ``output``, a file that is read at its ``tail`` by ``following`` it, told by ``inotify``, and kept in bounds by
-``rotation``. ``probe`` asks whether it
+``rotation`` (by the ``reaper``, with ``logfiles``, while there is no daemon). ``probe`` asks whether it
 is ready, a ``look`` at a time, and is hurried by its ``news``; ``listener`` says whether it is it who answers,
 ``stall`` whether its load gets on, ``pulse`` whether it lives once it is ready, ``vanishing`` whether its socket
 is still there, ``hints`` why it ended (tables in ``hints_``; ``oom``: whether the kernel killed it). What somebody

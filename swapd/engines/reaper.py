@@ -28,7 +28,7 @@ from swapd.engines.record import Entry
 log = logging.getLogger("swapd")
 GRACE = 5.0
 """Seconds from SIGTERM to SIGKILL; less for an engine whose model has less."""
-LOOK, SELDOM = 0.25, 4.0
+LOOK, SELDOM = 0.25, 1.0
 """Seconds between two looks whether a successor has come; and at most, whether that one has a watchdog."""
 DONE = b"."
 """What an orderly daemon says at its end: there is nothing to watch any more."""

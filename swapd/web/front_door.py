@@ -64,6 +64,7 @@ class FrontDoor:
         self._step = Doorstep(self._connection)
         self._lanes: dict[Connection, Reader] = {}
         self._guests = Guests(self._lanes)
+        self._turned_away: set[TurnedAway] = set()
         self._left = asyncio.Event()
         self.held = False
 
@@ -80,6 +81,8 @@ class FrontDoor:
         for lane in list(self._lanes.values()):
             if isinstance(lane, Lane):
                 lane.finish()
+        for stranger in list(self._turned_away):
+            stranger.end()
         await self._runner.cleanup()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(until):
@@ -210,7 +213,7 @@ class FrontDoor:
 
     def _enter(self, connection: Connection) -> asyncio.Protocol:
         if len(self._lanes) >= min(self._most, self._config.settings.limits.connections):
-            return TurnedAway()
+            return TurnedAway(self._turned_away)
         lane = self._lanes[connection] = Lane(connection, self, asyncio.get_running_loop())
         return lane
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import zlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar, cast
@@ -15,6 +16,8 @@ BODY_IDLE = 60.0
 """Seconds without a byte after which a half-sent body is given up."""
 LARGE = 1 << 20
 """Bytes from which on a body is worked at in a thread."""
+FEW, SOON = 64, 1.0
+"""So many who are turned away are heard out at once, and for so many seconds."""
 BODY_LIMIT: web.AppKey[Callable[[], int]] = web.AppKey("body_limit")
 KEYED: web.AppKey[Callable[[web.Request], object]] = web.AppKey("keyed")
 """Raises Problem for whoever has no right to ask."""
@@ -118,11 +121,42 @@ class TurnedAway(asyncio.Protocol):
     """The lane of a connection above the limit.
 
     Out of file descriptors, the stock accept loop logs tens of thousands of lines a second; so the limit is
-    kept well below them.
+    kept well below them. Whoever is closed before it has asked is told nothing: its own words break the
+    connection. So a few are heard out; in a flood nobody is.
     """
 
+    def __init__(self, heard: set[TurnedAway]) -> None:
+        """``heard``: those who are heard out now."""
+        self._heard = heard
+        self._told = False
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Say so, and close."""
-        door = cast(asyncio.WriteTransport, transport)  # uvloop's is no subclass of asyncio's
-        door.write(_TURN_AWAY)
-        door.close()
+        """Let it ask, if it does so soon."""
+        self._door = cast(asyncio.Transport, transport)  # uvloop's is no subclass of asyncio's
+        if len(self._heard) >= FEW:
+            self.end()
+        else:
+            self._heard.add(self)
+            self._timer = asyncio.get_running_loop().call_later(SOON, self.end)
+
+    def data_received(self, data: bytes) -> None:
+        """What it asks nobody reads."""
+        self._tell()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It has heard."""
+        if self in self._heard:
+            self._heard.discard(self)
+            self._timer.cancel()
+
+    def end(self) -> None:
+        """It had its time."""
+        self._tell()
+        self._door.close()
+
+    def _tell(self) -> None:
+        if not self._told:
+            self._told = True
+            self._door.write(_TURN_AWAY)
+            with contextlib.suppress(OSError):  # it has left
+                self._door.write_eof()

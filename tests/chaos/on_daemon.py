@@ -140,7 +140,7 @@ async def odd_start(scene: Scene) -> str:
         await scene.arena.start()
     finally:
         scene.arena.careless = False
-    seen = await scene.ask("alpha")
+    seen = await scene.served("alpha")
     if seen.how != "ok":
         scene.wrong.append(f"started by a careless parent, it does not serve: {seen.how} {seen.code} {seen.why}")
     kept = list(scene.arena.state.rglob("*"))

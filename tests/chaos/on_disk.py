@@ -29,7 +29,7 @@ async def full_at_start(scene: Scene) -> str:
     written = _fill(scene)
     try:
         await _restart(scene)
-        seen = await scene.ask("alpha")
+        seen = await scene.served("alpha")
     finally:
         _free(scene)
     if seen.how != "ok":
@@ -47,7 +47,7 @@ async def full_at_crash(scene: Scene, fake: str) -> str:
             end_at_once(scene)
             scene.arena.spawn()
             await scene.arena.answering()
-        seen = await scene.ask(fake)
+        seen = await scene.served(fake)
     finally:
         _free(scene)
     if seen.how != "ok":
@@ -59,7 +59,7 @@ async def read_only(scene: Scene, fake: str) -> str:
     """The daemon starts where nothing may be written, and serves."""
     scene.excuse_all("the daemon is restarted")
     await _restart(scene, "ro")
-    seen = await scene.ask(fake)
+    seen = await scene.served(fake)
     await _restart(scene, "rw")
     if seen.how != "ok":
         scene.wrong.append(f"in a read-only state folder nothing is served: {seen.how} {seen.code} {seen.why}")

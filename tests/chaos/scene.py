@@ -19,7 +19,8 @@ from tests.chaos.wire import Cut
 PATIENCE = 12.0
 """Seconds to get an engine into a state, against all that the crowd wants."""
 TRIES = 3
-"""Times that a stream is asked for: an unload meanwhile is nobody's fault."""
+"""Times that is asked for something: an unload meanwhile is nobody's fault."""
+TAKEN_AWAY = ("model_unloaded", "model_removed", "model_not_found")
 
 
 class NotNow(Exception):
@@ -64,6 +65,15 @@ class Scene:
         asking = self.crowd.ask(Ask(kind, model, tag, words, pace, None, tuple(more.items())))
         self._asked.append(tasks.spawn(asking, name=f"chaos asks {model}"))
         return self._asked[-1]
+
+    async def served(self, model: str) -> Seen:
+        """What came of a request; asked again where the operator took the model away meanwhile."""
+        seen = await self.ask(model)
+        for _ in range(TRIES - 1):
+            if seen.code not in TAKEN_AWAY:
+                break
+            seen = await self.ask(model)
+        return seen
 
     async def stream(self, model: str, seconds: float = 2.0) -> asyncio.Task[Seen]:
         """A stream that has begun, of about so many seconds. Raises NotNow if others' wishes keep it from it."""

@@ -17,6 +17,9 @@ from tests.chaos.plan import drawn, replayed
 from tests.chaos.table import FAULTS
 from tests.chaos.verdict import LOST, WRONG
 
+SEED = 4805
+"""Its first minute has the daemon killed, upgraded and stopped, and engines killed, deaf and robbed."""
+
 
 def run(*words: str, bound: float, **environ: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tests.chaos", *words]
@@ -35,7 +38,7 @@ def run(*words: str, bound: float, **environ: str) -> subprocess.CompletedProces
 @pytest.mark.timeout(400)
 def test_a_minute_of_every_fault_loses_nothing_and_gets_nothing_wrong(tmp_path):
     report = tmp_path / "report.json"
-    done = run("--seconds", "60", "--seed", "7", "--report", str(report), bound=380)
+    done = run("--seconds", "60", "--seed", str(SEED), "--report", str(report), bound=380)
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(report.read_text())
     assert (told["outcomes"][LOST], told["outcomes"][WRONG], told["problems"]) == (0, 0, [])

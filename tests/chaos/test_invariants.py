@@ -75,6 +75,15 @@ async def test_files_that_stay_open_are_leaked(house):
     assert "/dev/null" in problem
 
 
+async def test_threads_that_stay_when_all_is_unloaded_are_leaked(house):
+    found, arena = house(
+        "import threading as t; [t.Thread(target=time.sleep, args=[60]).start() for _ in range(20)]"
+    )
+    found._base = len(procs.fds(arena.pid))
+    (problem,) = await found._nothing_is_left()
+    assert "21 threads" in problem
+
+
 async def test_a_port_that_no_engine_is_said_to_have_is_leaked(house):
     found, _ = house("import socket; s = socket.create_server(('127.0.0.1', 0))")
     (problem,) = await found.no_leaked_port()

@@ -121,9 +121,11 @@ async def test_an_excuse_explains_only_its_own_models_refusals_and_time():
         await crowd.ask(ASK)
         excuses.give("of the past", codes=("engine_died",)).close(after=-1.0)
         await crowd.ask(ASK)
+        excuses.give("another's request", codes=("engine_died",), tag="t1")
+        await crowd.ask(ASK)
         excuses.give("its own", codes=("engine_died",), models=("alpha",))
         await crowd.ask(ASK)
-    assert crowd.tally.verdicts == {WRONG: 2, REFUSED: 1}
+    assert crowd.tally.verdicts == {WRONG: 3, REFUSED: 1}
     async with crowd_at(b"") as (crowd, excuses):
         excuses.give("the daemon is away", cuts=True)
         await crowd.ask(ASK)

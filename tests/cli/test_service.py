@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from swapd.cli import service_files as files
+from swapd.cli.failure import Failed
 from swapd.cli.service_install import listening
 
 PROJECT = Path(__file__).parents[2]
@@ -108,6 +111,22 @@ def test_systemd_is_to_hold_addresses_as_it_reads_them(tmp_path):
     config.write_text("listen: ['localhost:9292', '[::1]:80', 'unix:/run/50%.sock']\nmodels: {}\n")
     assert listening(config, {}) == ("127.0.0.1:9292", "[::1]:80", "/run/50%%.sock")
     assert listening(tmp_path / "none.yaml", {}) == ("127.0.0.1:9292",)
+
+
+def test_what_a_verb_complains_of_is_an_error_in_the_journal(tmp_path, monkeypatch):
+    with (tmp_path / "journal").open("w+") as file:
+        info = os.fstat(file.fileno())
+        monkeypatch.setattr(sys, "stderr", file)
+        for place in (f"{info.st_dev}:{info.st_ino}", f"{info.st_dev}:1"):
+            monkeypatch.setenv("JOURNAL_STREAM", place)
+            Failed("cannot serve\nthe reason").show()
+        file.seek(0)
+        assert file.read().split("\n")[:-1] == [
+            "<3>swapd: cannot serve",
+            "<3>the reason",
+            "swapd: cannot serve",
+            "the reason",
+        ]
 
 
 def test_a_wheel_brings_the_units_along():

@@ -295,6 +295,14 @@ async def test_a_file_is_rotated_under_its_writer_and_no_line_is_doubled_or_lost
     assert len(kept) > 500
 
 
+def test_a_copy_of_what_was_emptied_meanwhile_leaves_nothing_open_and_nothing_behind(tmp_path):
+    before = set(Path("/proc/self/fd").iterdir())
+    with (tmp_path / "m.log").open("wb") as file, pytest.raises(OSError, match="No such device or address"):
+        rotation._Copy(file.fileno(), tmp_path / "m.log", 0)
+    assert set(Path("/proc/self/fd").iterdir()) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["m.log"]
+
+
 async def test_in_a_pause_it_is_rotated_early(anywhere, small):
     out = anywhere.open("m")
     capture = Capture(LogBook(), out)

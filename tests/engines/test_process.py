@@ -116,6 +116,19 @@ async def test_where_nobody_tells_the_end_is_told_as_unknown(yard, monkeypatch):
     assert str(end) == "ended, and how is not known: an earlier life of swapd had started it"
 
 
+async def test_one_that_was_found_and_whose_end_cannot_be_heard_is_ended(yard, monkeypatch):
+    """The desk is told that it is gone, and starts another in its place."""
+
+    def none_left(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Leader, "on_exit", none_left)
+        with pytest.raises(OSError, match="No space left"):
+            yard.adopt("sleep", "600")
+    await until(lambda: yard.living() == [])
+
+
 async def test_one_that_its_parent_does_not_reap_ends_all_the_same(yard):
     pid = yard.keep("sleep", "600")
     keeper = psutil.Process(pid).parent()

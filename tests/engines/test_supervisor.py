@@ -279,6 +279,14 @@ async def test_an_engine_on_a_gpu_is_to_tell_of_its_layers(room):
     assert await said_by(room, VERBOSITY, own, way=Way({"CUDA0": 1})) == ".1"
 
 
+async def test_what_looks_like_a_secret_is_not_in_the_log(room):
+    words = ("--api-key", "hush", "-hft", "hush", "--hf-token=hush", "--key", "hush", "--cache-type-k", "q8_0")
+    run = room.spawn(Launch(("true", *words, "--pooling=mean")))
+    await room.exit(run)
+    shown = "true --api-key HIDDEN -hft HIDDEN --hf-token=HIDDEN --key HIDDEN --cache-type-k q8_0 --pooling=mean"
+    assert room.log()[0] == f"--- m#1: {shown}"
+
+
 async def test_the_lines_of_a_run_begin_with_its_own_command(room):
     for word in ("one", "two"):
         run = room.spawn(Launch(("echo", word)))

@@ -24,6 +24,7 @@ SWAPD = "/usr/local/bin/swapd"
 PROGRAM = f"#!{PYTHON}\nimport sys\nsys.path.insert(0, {HERE!r})\nfrom swapd.cli import main\nmain()\n"
 FAKE = f"{PYTHON} {HERE}/tests/fakes/llama_server.py --host ${{host}} --port ${{port}} --alias ${{model}}"
 CONFIG = "/etc/swapd/swapd.yaml"
+DROP_IN = "/run/systemd/system/swapd.service.d/test.conf"
 
 
 def model(name: str, *flags: str, **keys: str) -> str:
@@ -79,7 +80,7 @@ class Service:
 
     def drop_in(self, text: str) -> None:
         """Change the unit, for this test."""
-        self.write("/run/systemd/system/swapd.service.d/test.conf", text)
+        self.write(DROP_IN, text)
         self.lab.systemctl("daemon-reload")
 
     def swapd(self, *words: str, check: bool = True) -> Any:
@@ -168,10 +169,9 @@ class Service:
 
     def reset(self) -> None:
         """As it was installed, and stopped."""
-        self.lab.systemctl("stop", "swapd.socket", "swapd.service", check=False)
-        self.lab.systemctl("reset-failed", "swapd.service", check=False)
-        (self.lab.root / "run/systemd/system/swapd.service.d/test.conf").unlink(missing_ok=True)
-        self.lab.systemctl("daemon-reload")
+        (self.lab.root / DROP_IN.lstrip("/")).unlink(missing_ok=True)
+        stop = "systemctl stop swapd.socket swapd.service; systemctl reset-failed swapd.service"
+        self.lab.run("sh", "-c", f"{stop}; systemctl daemon-reload", check=False)
 
 
 @pytest.fixture(scope="session")

@@ -84,3 +84,11 @@ def test_it_executes_itself_anew_and_is_the_same_service_with_the_same_engines(r
     wait_for(lambda: running.show("SubState") == "running")
     wait_for(lambda: "2 engines ready" in running.show("StatusText"), words=running.words)
     assert running.show("NRestarts") == "0"
+
+
+def test_a_stop_in_the_midst_of_an_upgrade_leaves_nothing(running: Service):
+    """The last one: it ends the service."""
+    running.lab.run("kill", "-USR2", str(running.pid))
+    wait_for(lambda: running.lab.journal("swapd", "-n", "5").count("upgrade: executing swapd anew"))
+    running.lab.systemctl("stop", "swapd")
+    assert (running.processes(), running.show("Result")) == ({}, "success")

@@ -29,6 +29,16 @@ def service(installed: Service) -> Iterator[Service]:
     assert left == {}
 
 
+@pytest.fixture
+def untouched(installed: Service) -> Iterator[Service]:
+    """For what is to change nothing."""
+    installed.configure(model("a"))
+    before = written(installed)
+    yield installed
+    assert written(installed) == before
+    assert installed.pid == 0
+
+
 def written(service: Service) -> dict[Path, str]:
     """What stands where `install` writes."""
     folders = ("etc/systemd/system", "etc/systemd/system/swapd.service.d", "etc/sysusers.d", "etc/tmpfiles.d")
@@ -36,19 +46,21 @@ def written(service: Service) -> dict[Path, str]:
     return {path: path.read_text() for path in found if path.is_file()}
 
 
-def test_to_install_again_changes_nothing(service: Service):
-    said = service.swapd(*INSTALL).stdout
+def test_to_install_again_changes_nothing(untouched: Service):
+    said = untouched.swapd(*INSTALL).stdout
     assert f"{UNIT} is as it should be" in said
     assert "write" not in said
 
 
-def test_a_dry_run_only_tells(service: Service):
-    said = service.swapd("service", "install", "--gpu", "nvidia", "--config", CONFIG, "--dry-run", "--now").stdout
+def test_a_dry_run_only_tells(untouched: Service):
+    said = untouched.swapd(
+        "service", "install", "--gpu", "nvidia", "--config", CONFIG, "--dry-run", "--now"
+    ).stdout
     drop_in = "/etc/systemd/system/swapd.service.d/gpu-nvidia.conf"
     assert f"write {drop_in}" in said
     assert "systemctl enable --now swapd.service" in said
-    assert not (service.lab.root / drop_in.lstrip("/")).exists()
-    assert service.pid == 0
+    assert not (untouched.lab.root / drop_in.lstrip("/")).exists()
+    assert untouched.pid == 0
 
 
 def test_what_the_operator_edited_is_not_overwritten_unasked(service: Service):
@@ -85,30 +97,30 @@ def test_it_starts_with_any_config_its_status_tells_and_uninstall_leaves_only_co
     assert service.swapd("service", "uninstall").stdout.startswith("systemctl daemon-reload")
 
 
-def test_only_root_may(service: Service):
+def test_only_root_may(untouched: Service):
     as_swapd = ("setpriv", "--reuid=swapd", "--clear-groups", SWAPD)
-    refused = service.lab.run(*as_swapd, *INSTALL, check=False)
+    refused = untouched.lab.run(*as_swapd, *INSTALL, check=False)
     assert refused.returncode == 1
     assert "only root may" in refused.stderr
 
 
-def test_now_without_a_config_is_refused_before_anything_is_done(service: Service):
+def test_now_without_a_config_is_refused_before_anything_is_done(untouched: Service):
     words = ("service", "install", "--gpu", "none", "--config", "/etc/swapd/no.yaml", "--now")
-    refused = service.swapd(*words, check=False)
+    refused = untouched.swapd(*words, check=False)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "no config at /etc/swapd/no.yaml" in refused.stderr
 
 
 @pytest.mark.parametrize(("listen", "why"), [("box:9292", "instead of the name"), ("127.0.0.1:0", "the port")])
-def test_what_systemd_cannot_hold_is_refused_before_anything_is_done(service: Service, listen: str, why: str):
-    service.write(CONFIG, f"listen: {listen}\ninsecure: true\n")
-    refused = service.swapd(*INSTALL, "--socket", check=False)
+def test_what_systemd_cannot_hold_is_refused_before_anything_is_done(untouched: Service, listen: str, why: str):
+    untouched.write(CONFIG, f"listen: {listen}\ninsecure: true\n")
+    refused = untouched.swapd(*INSTALL, "--socket", check=False)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert why in refused.stderr
 
 
-def test_a_user_without_a_systemd_is_told_so(service: Service):
-    refused = service.lab.run(
+def test_a_user_without_a_systemd_is_told_so(untouched: Service):
+    refused = untouched.lab.run(
         "env", "XDG_RUNTIME_DIR=/run/user/0", SWAPD, "service", "install", "--user", check=False
     )
     assert (refused.returncode, refused.stdout) == (1, "")

@@ -28,19 +28,27 @@ def test_a_config_with_problems_is_not_tried_again(service: Service):
     assert PROBLEM in service.lab.systemctl("status", "swapd", check=False).stdout
 
 
-def test_a_stop_leaves_nothing_of_a_deaf_engine_its_stubborn_grandchild_and_who_is_nobody_s(service: Service):
-    service.configure(model("a", "--deaf --grandchild --grandchild-setsid"))
+def test_a_stop_lets_a_request_end_beyond_its_own_timeout_and_leaves_nothing_of_anybody(service: Service):
+    """A deaf engine with a grandchild in a session of its own; and a process that nobody here has started."""
+    service.drop_in("[Service]\nTimeoutStopSec=1\n")
+    service.configure(model("a", "--deaf --grandchild --grandchild-setsid"), model("b", "--slow-nonstream 1.8"))
     service.start()
     assert service.chat("a")[0] == 200
     stray = f"echo 0 > /sys/fs/cgroup/system.slice/swapd.service/cgroup.procs && {BY_SWAPD} sleep 99"
     service.lab.run("sh", "-c", f"({stray}) </dev/null >/dev/null 2>&1 &")
     wait_for(lambda: "sleep 99" in service.processes().values())
-    assert len(service.processes()) >= 4
+    answers: list[tuple[int, object]] = []
+    asking = threading.Thread(target=lambda: answers.append(service.chat("b")))
+    asking.start()
+    wait_for(lambda: service.models()["b"]["leases"] == 1)
+    assert len(service.processes()) >= 5
     began = time.monotonic()
     service.lab.systemctl("stop", "swapd")
     assert time.monotonic() - began < 5
+    asking.join()
+    assert (answers[0][0], service.show("Result")) == (200, "success")
     assert service.processes() == {}
-    assert service.show("Result") == "success"
+    assert not service.lab.group("swapd.service").exists()
 
 
 def test_a_daemon_that_hangs_is_restarted_by_the_watchdog_and_its_engines_stay(service: Service):
@@ -88,19 +96,6 @@ def test_a_daemon_that_dies_too_often_leaves_no_engine_for_ever(service: Service
     wait_for(lambda: service.show("ActiveState") == "failed")
     wait_for(lambda: not service.processes(), 15.0, service.words)
     assert "nobody came back" in service.lab.journal("swapd.service", "-p", "warning", "-n", "9")
-
-
-def test_a_stop_waits_for_a_stream_longer_than_its_own_timeout(service: Service):
-    service.drop_in("[Service]\nTimeoutStopSec=1\n")
-    service.configure(model("a", "--slow-nonstream 1.8"))
-    service.start()
-    answers: list[tuple[int, object]] = []
-    asking = threading.Thread(target=lambda: answers.append(service.chat("a")))
-    asking.start()
-    wait_for(lambda: service.models()["a"]["leases"] == 1)
-    service.lab.systemctl("stop", "swapd")
-    asking.join()
-    assert (answers[0][0], service.show("Result")) == (200, "success")
 
 
 def test_a_key_among_the_credentials_counts(service: Service):
