@@ -94,6 +94,11 @@ class Daemon:
         log.info("goodbye")
         return 0
 
+    @property
+    def lasting(self) -> bool:
+        """Whether the engines would outlive this process."""
+        return self.rooms.lasting
+
     def drain(self) -> float:
         """Seconds that requests which are under way now may take."""
         busy = [m for m in self.rooms.desk.view().models.values() if m.engine and m.engine.leases]

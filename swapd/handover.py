@@ -5,6 +5,7 @@ A memfd carries the list; its number is in the environment. Everything else is f
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
@@ -122,13 +123,12 @@ def take(environ: MutableMapping[str, str]) -> Handover | None:
     except (OSError, ValueError, msgspec.DecodeError) as error:
         log.warning("cannot understand what was handed over: %s; beginning as if nothing had been", error)
         return None
-    if handover.pid != os.getpid() or handover.version != VERSION:
-        return None
     _keep(handover.descriptors)
-    return handover
+    return handover if (handover.pid, handover.version) == (os.getpid(), VERSION) else None
 
 
 def _keep(fds: Iterable[int]) -> None:
     """No engine inherits them."""
     for fd in fds:
-        os.set_inheritable(fd, False)
+        with contextlib.suppress(OSError):  # of a list that is not meant for us
+            os.set_inheritable(fd, False)

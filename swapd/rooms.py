@@ -74,6 +74,11 @@ class Rooms:
         self._begun = True
         self.desk.post(CatalogChanged(self.config.catalog, found))
 
+    @property
+    def lasting(self) -> bool:
+        """Whether the engines would outlive this process: their record is ours alone."""
+        return self._house.lock is not None
+
     async def save(self) -> None:
         """What was learned."""
         await self._scales.save()

@@ -80,6 +80,10 @@ class House(Protocol):
     def execs(self) -> int:
         """How often the process has executed itself anew."""
 
+    @property
+    def lasting(self) -> bool:
+        """Whether its engines would outlive it."""
+
     def drain(self) -> float:
         """Seconds that those who are served now may take."""
 
@@ -182,6 +186,9 @@ class Upgrade:
         if self._busy or self._over:
             why = "swapd is shutting down" if self._over else "an upgrade is under way already"
             raise CannotUpgrade(f"cannot upgrade: {why}")
+        if not self._house.lasting:
+            why = "state_dir cannot be held by this daemon, see its log, so its engines would be lost"
+            raise CannotUpgrade(f"cannot upgrade: {why}; restart it instead")
         self._busy = True
         try:
             await self._program.check()

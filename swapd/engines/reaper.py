@@ -36,7 +36,7 @@ DONE = b"."
 
 def reap(home: House) -> int:
     """End all engines of the house: SIGTERM, ``stop`` commands, SIGKILL. Returns how many there were. Blocks."""
-    entries = _recorded(home.folder)
+    entries = _recorded(home)
     runs = {run.marker: run.leader for run in marked(home.id)} | {e.identity.marker: e.identity for e in entries}
     names = {entry.identity.marker: str(entry.run) for entry in entries}
     held = [(who, fd) for who in runs.values() if (fd := hold(who)) is not None]
@@ -49,7 +49,7 @@ def reap(home: House) -> int:
     left = survivors.sweep(home.id)
     for _, fd in held:
         os.close(fd)
-    _forget(home.folder)
+    _forget(home)
     return max(len(held), left)
 
 
@@ -85,9 +85,8 @@ def watch(pipe: int, daemon: int, home: House, within: float) -> None:
 
 def anybody(home: House) -> bool:
     """Whether there is, or may be, an engine to look after. Blocks for some ms."""
-    assert home.folder is not None
     try:
-        if record.read(home.folder):
+        if record.read(home):
             return True
     except record.Unreadable:
         return True
@@ -117,7 +116,7 @@ def _awaited(home: House, dead: int, within: float) -> House | None:
             house.sign(lock, house.REAPER)
             return House(folder, lock)
         else:
-            logfiles.keep_in_bounds(folder, _pids(folder))
+            logfiles.keep_in_bounds(folder, _pids(home))
             os.close(lock)
             pause = min(LOOK, until - time.monotonic())
         time.sleep(max(pause, 0.01))
@@ -130,31 +129,31 @@ def _is_watched(folder: Path, dead: int) -> bool:
     return signed.startswith(house.WATCHED) and not signed.endswith(f" {dead}")
 
 
-def _recorded(folder: Path | None) -> list[Entry]:
+def _recorded(home: House) -> list[Entry]:
     try:
-        return record.read(folder) if folder is not None else []
+        return record.read(home) if home.folder is not None else []
     except record.Unreadable as error:
         log.warning("%s; what it named is found by its environment", error)
         return []
 
 
-def _pids(folder: Path) -> list[int]:
+def _pids(home: House) -> list[int]:
     """Those of the engines in the record that live."""
     living = []
     with contextlib.suppress(record.Unreadable):
-        for entry in record.read(folder):
+        for entry in record.read(home):
             if (fd := hold(entry.identity)) is not None:
                 os.close(fd)
                 living.append(entry.identity.pid)
     return living
 
 
-def _forget(folder: Path | None) -> None:
+def _forget(home: House) -> None:
     try:
-        if folder is not None:
-            record.write(folder, [])
+        if home.folder is not None:
+            record.write(home, [])
     except OSError as error:  # the next daemon sees that they are gone
-        log.warning("cannot write the record in %s: %s", folder, error.strerror)
+        log.warning("cannot write the record in %s: %s", home.folder, error.strerror)
 
 
 def _kill_all(pids: Collection[int], group: Group) -> set[int]:

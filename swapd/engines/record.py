@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import fields
-from pathlib import Path
 
 import msgspec
 
 from swapd.core.engine import RunId
 from swapd.core.need import Way
 from swapd.core.spec import Launch
+from swapd.engines.house import House
 from swapd.engines.identity import Identity, boot_id
 
 NAME, VERSION = "engines.json", 1
@@ -62,10 +62,13 @@ class _Cover(msgspec.Struct):
 
     version: int
     boot: str = ""
+    house: str = ""
+    """Whose engines they are. In a folder that was copied they are another daemon's."""
 
 
 class _Record(msgspec.Struct):
     boot: str
+    house: str
     engines: list[Entry]
     version: int = VERSION
 
@@ -81,23 +84,29 @@ def digest(launch: Launch) -> str:
     return hashlib.sha256(repr(plain).encode()).hexdigest()[:32]
 
 
-def read(folder: Path) -> list[Entry]:
-    """What was recorded since the machine was started; empty if there is no file. Raises Unreadable. Blocks."""
-    path = folder / NAME
+def read(home: House) -> list[Entry]:
+    """What was recorded of the house since the machine was started; empty if there is no file. Blocks.
+
+    Raises Unreadable: also for one that somebody else wrote, for it says what is to be run.
+    """
+    assert home.folder is not None
+    path = home.folder / NAME
     try:
-        with path.open("rb") as file:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            if os.fstat(file.fileno()).st_uid != os.geteuid():
+                raise Unreadable(f"cannot trust {path}: it is another user's")
             told = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         return []
     except OSError as error:
         raise Unreadable(f"cannot read {path}: {error.strerror}") from error
     try:
-        return _understood(told)
+        return _understood(told, home.id)
     except ValueError as error:
         raise Unreadable(f"cannot read {path}: {error}") from error
 
 
-def _understood(told: bytes) -> list[Entry]:
+def _understood(told: bytes, house: str) -> list[Entry]:
     """Raises ValueError."""
     if len(told) > MOST_BYTES:
         raise ValueError(f"it is larger than {MOST_BYTES >> 20} MiB")
@@ -105,17 +114,18 @@ def _understood(told: bytes) -> list[Entry]:
         cover = msgspec.json.decode(told, type=_Cover)
         if cover.version > VERSION:
             raise ValueError(f"it is of version {cover.version}, this swapd knows {VERSION}")
-        if cover.boot != boot_id():
+        if (cover.boot, cover.house) != (boot_id(), house):
             return []
         return msgspec.json.decode(told, type=_Record).engines
     except _NONSENSE as error:
         raise ValueError(str(error)) from error
 
 
-def write(folder: Path, entries: list[Entry]) -> None:
+def write(home: House, entries: list[Entry]) -> None:
     """Replace the file, for its owner's eyes only. Raises OSError. Blocks."""
-    draft, path = folder / f"{NAME}.new", folder / NAME
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    assert home.folder is not None
+    draft, path = home.folder / f"{NAME}.new", home.folder / NAME
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(_Record(boot_id(), entries)), indent=1))
+        file.write(msgspec.json.format(msgspec.json.encode(_Record(boot_id(), home.id, entries)), indent=1))
     draft.replace(path)

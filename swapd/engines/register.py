@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from pathlib import Path
 
 import msgspec
 
 from swapd import tasks, threads
 from swapd.core.engine import RunId
+from swapd.engines.house import House
 from swapd.engines.record import NAME, Entry, write
 
 log = logging.getLogger("swapd")
@@ -22,9 +22,9 @@ log = logging.getLogger("swapd")
 class Register:
     """The living engines of this daemon."""
 
-    def __init__(self, folder: Path | None) -> None:
-        """``folder``: None keeps no record."""
-        self._folder = folder
+    def __init__(self, home: House) -> None:
+        """One without a folder keeps no record."""
+        self._home = home
         self._entries: dict[RunId, Entry] = {}
         self._dirty = False
         self._failed = False
@@ -55,7 +55,7 @@ class Register:
 
     def flush(self) -> None:
         """Write what is not written yet; after that nothing is, unless something changes. Blocks."""
-        if self._folder is not None:
+        if self._home.folder is not None:
             self._save()
 
     async def aclose(self) -> None:
@@ -65,7 +65,7 @@ class Register:
         self.flush()
 
     def _changed(self) -> None:
-        self._dirty = self._folder is not None
+        self._dirty = self._home.folder is not None
         if self._dirty and self._writing is None:
             self._writing = tasks.spawn(self._write(), name="write the record of engines")
 
@@ -78,13 +78,12 @@ class Register:
 
     def _save(self) -> None:
         """One at a time: an older state must not come after a newer one."""
-        assert self._folder is not None
         with self._lock:
             if not self._dirty:
                 return
             self._dirty = False
             try:
-                write(self._folder, list(self._entries.values()))
+                write(self._home, list(self._entries.values()))
             except OSError as error:
                 self._tell(error)
             else:
@@ -94,5 +93,5 @@ class Register:
         """Once, until it works again."""
         if not self._failed:
             self._failed = True
-            where = self._folder and self._folder / NAME
+            where = self._home.folder and self._home.folder / NAME
             log.warning("cannot write %s: %s; engines would not outlive this daemon", where, error.strerror)

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import signal
+import threading
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -49,14 +50,21 @@ def look(house: House, environ: Mapping[str, str]) -> list[Survivor]:
 
 
 def stop_leftovers(entries: Collection[Entry], environ: Mapping[str, str]) -> None:
-    """The ``stop`` commands of engines whose process is gone: a container outlives its client."""
-    for entry in entries:
-        if entry.stop:
-            log.warning("stopping what %s may have left: %s", entry.run, " ".join(entry.stop))
-            try:
-                ask(entry.stop, scrubbed(environ, (), "", ""), STOP_BOUND)
-            except OSError as error:
-                log.warning("cannot run '%s': %s", entry.stop[0], error.strerror or error)
+    """The ``stop`` commands of engines whose process is gone, all at once: a container outlives its client."""
+    words = scrubbed(environ, (), "", "")
+    stops = [threading.Thread(target=_stop, args=(entry, words)) for entry in entries if entry.stop]
+    for stop in stops:
+        stop.start()
+    for stop in stops:
+        stop.join()
+
+
+def _stop(entry: Entry, environ: Mapping[str, str]) -> None:
+    log.warning("stopping what %s may have left, by '%s'", entry.run, entry.stop[0])
+    try:
+        ask(entry.stop, environ, STOP_BOUND)
+    except OSError as error:
+        log.warning("cannot run '%s': %s", entry.stop[0], error.strerror or error)
 
 
 def sweep(house: str, spared: Collection[str] = ()) -> int:
@@ -75,9 +83,8 @@ def sweep(house: str, spared: Collection[str] = ()) -> int:
 
 
 def _recorded(house: House) -> list[Entry]:
-    assert house.folder is not None
     try:
-        return record.read(house.folder)
+        return record.read(house)
     except record.Unreadable as error:
         log.warning("%s; engines that it named are stopped, not taken over", error)
         return []

@@ -14,6 +14,7 @@ from swapd.core.spec import Catalog, Launch
 from swapd.engines import cgroup, record
 from swapd.engines.binaries import HOW_TO_GET_ONE
 from swapd.engines.ground import Ground, Watchdog
+from swapd.engines.leader import Leader
 from swapd.engines.logs import Capture, LogBook
 from swapd.engines.output import Output
 from swapd.engines.places import Places
@@ -44,7 +45,7 @@ class Workshop:
         self._watchdog = watchdog
         self._find_binary = find_binary
         self._post = post
-        self._register = Register(ground.house.folder)
+        self._register = Register(ground.house)
         self._survivors: dict[RunId, Survivor] = {}
 
     def found(self, survivors: Sequence[Survivor], catalog: Catalog) -> tuple[Found, ...]:
@@ -60,6 +61,7 @@ class Workshop:
             undo.callback(self._places.give_back, recipe.endpoint)
             output = self._output(order)
             undo.callback(output.close)
+            self._watchdog.begin()  # first: we may be killed in the next moment
             try:
                 process = recipe.start_engine(output)
             except CannotStart:
@@ -67,7 +69,6 @@ class Workshop:
                 raise
             undo.pop_all()
         self._register.put(_entry(order, recipe, process))
-        self._watchdog.begin()
         return Run(recipe, process, output, self._heard), recipe.endpoint
 
     def adopt(self, order: Adopt, book: LogBook) -> tuple[Run, Endpoint]:
@@ -76,12 +77,12 @@ class Workshop:
         if survivor is None:
             raise CannotStart(f"cannot take over {order.run}: it was not found")
         recipe = Recipe(order, survivor.entry.values, self._ground, book, survivor.entry.stop)
+        self._watchdog.begin()
         try:
             process, output = self._taken_over(survivor, book)
         except (OSError, RuntimeError) as error:
             raise CannotStart(f"cannot take over {order.run}: {error}") from error
         self._register.put(survivor.entry)
-        self._watchdog.begin()
         run = Run(recipe, process, output, self._heard, known=survivor.entry.ready)
         return run, recipe.endpoint
 
@@ -137,11 +138,14 @@ class Workshop:
     def _taken_over(self, survivor: Survivor, book: LogBook) -> tuple[Process, Output]:
         """Raises OSError, RuntimeError."""
         ident = survivor.entry.identity
-        output = self._ground.outputs.reopen(survivor.entry.model, ident.pid)
-        try:
+        with ExitStack() as undo:
+            undo.callback(Leader(ident.pid, survivor.pidfd).discard)  # else it lived on, unknown
+            output = self._ground.outputs.reopen(survivor.entry.model, ident.pid)
+            undo.callback(output.close)
             capture = Capture(book, output, from_start=True)
-            group = cgroup.around(ident.pid, ident.marker)
-            return Process.adopted(ident, survivor.pidfd, capture, group), output
+            undo.pop_all()
+        try:
+            return Process.adopted(ident, survivor.pidfd, capture, cgroup.around(ident.pid, ident.marker)), output
         except BaseException:
             output.close()
             raise

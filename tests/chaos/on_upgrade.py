@@ -17,7 +17,7 @@ LONGEST_EXEC = 20.0
 """Seconds for a re-exec, its drain included."""
 SHORT = 0.3
 """Seconds: a request that takes no longer must not notice a re-exec."""
-CUT_BY_EXEC = ("shutting_down", "engine_died")
+CUT_BY_EXEC = ("shutting_down",)
 LONGEST_WAIT = 1.5
 """Seconds for a request that needs no engine, about a re-exec on busy cores."""
 MIDST = 2.0

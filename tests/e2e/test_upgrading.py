@@ -208,7 +208,11 @@ async def test_nothing_is_left_of_it_no_zombie_and_no_descriptor(start_fresh, co
     pid = (await client.model("alpha"))["pid"]
     os.kill(pid, signal.SIGKILL)
     await until(lambda: not zombies(daemon))
-    assert (await client.model("alpha"))["last_failure"]["reason"].startswith("killed by SIGKILL")
+
+    async def failure() -> str:
+        return ((await client.model("alpha"))["last_failure"] or {}).get("reason", "")
+
+    assert (await until(failure)).startswith("killed by SIGKILL")
 
 
 def zombies(daemon) -> list[str]:
@@ -294,6 +298,17 @@ async def test_a_new_version_that_does_not_come_up_changes_nothing(start_fresh, 
     assert await client.text("alpha")
     assert await execs(client) == 0
     assert not stand_ins(daemon)
+
+
+async def test_a_daemon_whose_state_folder_is_anothers_says_why_it_cannot(start_fresh, connect):
+    first = start_fresh(config())
+    await connect(first)
+    second = start_fresh(config())
+    client = await connect(second)
+    code, text = await verb(second, "--exec")
+    assert code == 1
+    assert "restart it instead" in text
+    assert await client.text("alpha")
 
 
 async def test_another_state_folder_waits_for_a_restart_and_the_engines_stay(start_fresh, connect, tmp_path):
