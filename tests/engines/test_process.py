@@ -426,5 +426,5 @@ def test_thirty_lives_leave_no_descriptor_no_thread_and_no_zombie():
     early, late = found["early"], found["late"]
     assert late["files"] == early["files"]
     assert late["threads"] == early["threads"]
-    assert late["children"] == early["children"] == 1, "the watchdog"
+    assert late["children"] == early["children"], "the watchdog, and whoever else this process has"
     assert max(found["kills"]) < 2, "0.02 s where nobody else computes"
