@@ -31,6 +31,10 @@ class Register:
         self._writing: asyncio.Task[None] | None = None
         self._lock = threading.Lock()
 
+    def begin(self) -> None:
+        """Write that nothing is known yet: whatever was there before is of no use any more."""
+        self._changed()
+
     def put(self, entry: Entry) -> None:
         """It lives."""
         self._entries[entry.run] = entry

@@ -50,6 +50,9 @@ class Workshop:
 
     def found(self, survivors: Sequence[Survivor], catalog: Catalog) -> tuple[Found, ...]:
         """What the desk is told of them; each waits for its order. Before anything else is made."""
+        for survivor in survivors:
+            self._register.put(survivor.entry)
+        self._register.begin()
         self._survivors = {survivor.entry.run: survivor for survivor in survivors}
         self._places.claim(*(endpoint_of(survivor.entry.values, "") for survivor in survivors))
         return tuple(_told(survivor.entry, catalog) for survivor in survivors)
@@ -81,8 +84,8 @@ class Workshop:
         try:
             process, output = self._taken_over(survivor, book)
         except (OSError, RuntimeError) as error:
+            self.ended(order.run, recipe.endpoint)
             raise CannotStart(f"cannot take over {order.run}: {error}") from error
-        self._register.put(survivor.entry)
         run = Run(recipe, process, output, self._heard, known=survivor.entry.ready)
         return run, recipe.endpoint
 
