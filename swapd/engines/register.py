@@ -17,6 +17,8 @@ from swapd.engines.house import House
 from swapd.engines.record import NAME, Entry, write
 
 log = logging.getLogger("swapd")
+AGAIN = 2.0
+"""Seconds until it is tried again, where the disk would not take it."""
 
 
 class Register:
@@ -65,7 +67,8 @@ class Register:
     async def aclose(self) -> None:
         """Write what is not written yet."""
         if self._writing is not None:
-            await self._writing
+            self._writing.cancel()
+            await asyncio.wait([self._writing])
         self.flush()
 
     def _changed(self) -> None:
@@ -77,6 +80,8 @@ class Register:
         try:
             while self._dirty:
                 await threads.run(self._save)
+                if self._failed:
+                    await asyncio.sleep(AGAIN)
         finally:
             self._writing = None
 
@@ -89,6 +94,7 @@ class Register:
             try:
                 write(self._home, list(self._entries.values()))
             except OSError as error:
+                self._dirty = True
                 self._tell(error)
             else:
                 self._failed = False

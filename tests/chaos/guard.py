@@ -31,6 +31,8 @@ def main() -> None:
         pass
     mark, folder = sys.argv[1:]
     procs.end_all(mark)
+    if (disk := Path(folder) / "state").is_mount():
+        subprocess.run(["umount", "-l", str(disk)], check=False)
     shutil.rmtree(folder, ignore_errors=True)
 
 

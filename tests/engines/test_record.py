@@ -14,6 +14,7 @@ from swapd.engines.house import House
 from swapd.engines.identity import Identity, boot_id
 from swapd.engines.record import Entry, Unreadable, digest, read, write
 from swapd.engines.register import Register
+from tests.processes import until
 
 
 def home(folder) -> House:
@@ -131,6 +132,17 @@ async def test_a_folder_that_takes_nothing_is_told_once(tmp_path, caplog):
         register.flush()
     await register.aclose()
     assert caplog.text.count("engines would not outlive this daemon") == 1
+
+
+async def test_what_a_full_disk_did_not_take_is_written_once_there_is_room(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr("swapd.engines.register.AGAIN", 0.01)
+    later = home(tmp_path / "later")
+    register = Register(later)
+    register.put(entry("m"))
+    await until(lambda: "engines would not outlive this daemon" in caplog.text)
+    (tmp_path / "later").mkdir()
+    await until(lambda: read(later) == [entry("m")])
+    await register.aclose()
 
 
 def test_a_record_that_was_copied_with_its_folder_is_another_daemons(tmp_path):
