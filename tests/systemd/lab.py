@@ -98,9 +98,10 @@ class Lab:
 
     def processes(self, unit: str) -> dict[int, str]:
         """All that live in the cgroup of a unit, by their pid inside: the command line."""
-        group = self.group(unit)
-        procs = list(group.rglob("cgroup.procs")) if group.exists() else []
-        return dict(filter(None, (_inside(pid) for file in procs for pid in _ids(file))))
+        found = []
+        with contextlib.suppress(FileNotFoundError):  # systemd removes it just now
+            found += [pid for file in self.group(unit).rglob("cgroup.procs") for pid in _ids(file)]
+        return dict(filter(None, map(_inside, found)))
 
     def down(self) -> None:
         """End everything inside at once: the namespace's first process takes all others along."""
