@@ -101,7 +101,8 @@ class Daemon:
 
     def drain(self) -> float:
         """Seconds that requests which are under way now may take."""
-        busy = [m for m in self.rooms.desk.view().models.values() if m.engine and m.engine.leases]
+        models = self.rooms.desk.view().models.values()
+        busy = [m for m in models if m.waiting or (m.engine and m.engine.leases)]
         drains = [model.spec.terms.bounds.drain for model in busy]
         return max((LAST_DRAIN if drain is None else drain for drain in drains), default=OTHERS)
 

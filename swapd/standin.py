@@ -7,6 +7,7 @@ daemon is there again.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -42,22 +43,31 @@ class StandIn:
         self._pid = pid
 
     @classmethod
-    def called(cls, argv: Sequence[str], environ: Mapping[str, str]) -> StandIn:
-        """Start it, and wait until it is ready. Blocks; raises OSError, within COMING."""
+    async def called(cls, argv: Sequence[str], environ: Mapping[str, str]) -> StandIn:
+        """Start it, and wait until it is ready. Raises OSError, within COMING."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             kept = {name: value for name, value in environ.items() if name not in _NOT_FOR_IT}
             kept[STANDS_IN] = str(theirs.fileno())
-            pid = begin(argv, kept, theirs.fileno())
-        stand_in = cls(ours, pid)
+            try:
+                stand_in = cls(ours, begin(argv, kept, theirs.fileno()))
+            except BaseException:
+                ours.close()
+                raise
         try:
-            ours.settimeout(COMING)
-            if ours.recv(64) != READY:
-                raise OSError("the new swapd does not come up; see what it said above")
+            await stand_in._ready()
         except BaseException:
             stand_in.dismiss()
             raise
         return stand_in
+
+    async def _ready(self) -> None:
+        """Raises OSError."""
+        self._channel.setblocking(False)
+        async with asyncio.timeout(COMING):
+            if await asyncio.get_running_loop().sock_recv(self._channel, 64) != READY:
+                raise OSError("the new swapd does not come up; see what it said above")
+        self._channel.setblocking(True)
 
     def give(self, left: Handover, environ: MutableMapping[str, str]) -> None:
         """From now on it serves; ``environ`` is told who. Raises OSError."""

@@ -118,7 +118,7 @@ class Program:
     async def stand_in(self) -> StandIn:
         """Somebody who serves meanwhile. That it comes up is the proof that we would. Raises CannotUpgrade."""
         try:
-            return await threads.run(StandIn.called, self.argv, dict(self.environ))
+            return await StandIn.called(self.argv, self.environ)
         except OSError as error:
             raise CannotUpgrade(f"cannot upgrade: {error}; going on as before") from error
 
@@ -160,7 +160,7 @@ class Upgrade:
     async def end(self) -> None:
         """The daemon goes: give up what is under way, and begin none any more."""
         self._over = True
-        if self._going is not None:
+        if self._going is not None and not self._going.done():
             self._going.cancel()
             await asyncio.wait([self._going])
 
@@ -171,7 +171,9 @@ class Upgrade:
 
     def wish(self) -> None:
         """By a signal: whether it can be is only said in the log."""
-        tasks.spawn(self._told(self._begin()), name="upgrade by a signal")
+        beginning = tasks.spawn(self._told(self._begin()), name="upgrade by a signal")
+        if not self._busy:
+            self._going = beginning
 
     async def ask(self) -> str:
         """Empty once nothing speaks against it and it goes on by itself; else why it cannot be."""
