@@ -52,7 +52,7 @@ class Daemon:
         self._warnings = loaded.warnings
         self._urls: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
         self._going = asyncio.Event()
-        self._upgrade = Upgrade(self, Program(path, environ, argv))
+        self._upgrade = Upgrade(self, Program(environ, argv))
 
     async def listening(self) -> list[str]:
         """The base URLs, once the doors are open."""

@@ -16,7 +16,6 @@ import sys
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -27,6 +26,7 @@ from swapd.engines.process import OPEN_FILES
 from swapd.standin import Channel, StandIn
 
 log = logging.getLogger("swapd")
+VERB = "serve"
 PREFLIGHT = 60.0
 """Seconds that the new program may take to say that it can read the config."""
 QUIET = 0.35
@@ -98,15 +98,15 @@ class House(Protocol):
 class Program:
     """What is executed anew. ``argv``: how the process was started; empty where that leads nowhere."""
 
-    config: Path
     environ: MutableMapping[str, str]
     argv: Sequence[str]
 
     async def check(self) -> None:
         """Whether the program that is installed now runs, and can read the config. Raises CannotUpgrade."""
-        if not self.argv:
+        if VERB not in self.argv:
             raise CannotUpgrade("cannot upgrade: how this daemon was started is not known")
-        check = [sys.executable, "-m", "swapd", "check", "--config", str(self.config)]
+        check = list(self.argv)  # as it will be executed, so that the same program and config are found
+        check[check.index(VERB)] = "check"
         try:
             said = await threads.run(ask, check, dict(self.environ), PREFLIGHT)
         except OSError as error:
