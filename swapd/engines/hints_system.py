@@ -101,7 +101,7 @@ SYSTEM = (
     Row(
         r"No space left on device",
         "a disk is full: make room where the engine writes (df -h shows which)",
-        "OSError: [Errno 28] No space left on device: '/root/.cache/vllm'",
+        "OSError: [Errno 28] No space left on device: '/srv/cache/vllm'",
         "errno(3)",
     ),
     Row(
