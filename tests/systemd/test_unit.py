@@ -71,6 +71,7 @@ def test_a_crash_of_the_daemon_costs_no_engine(service: Service):
     assert [service.chat(name)[0] for name in "ab"] == [200, 200]
     before = service.runs()
     took = crash(service)
+    print(f"killed, and answering again after {took:.2f} s")  # the figure: pytest -s
     assert [service.chat(name)[0] for name in "ab" * 5] == [200] * 10
     assert service.runs() == before
     assert service.groups() == {"engine-a-1", "engine-b-1"}
