@@ -23,7 +23,10 @@ MOST_BYTES = 1 << 20
 
 
 class Handover(msgspec.Struct, frozen=True):
-    """Descriptors by their numbers. ``total``: bytes that the machine has of each memory, as measured."""
+    """Descriptors by their numbers. An older swapd may have written it: whatever is added needs a default.
+
+    ``total``: bytes that the machine has of each memory, as measured.
+    """
 
     pid: int
     listening: tuple[int, ...]

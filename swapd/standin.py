@@ -16,6 +16,8 @@ import socket
 import threading
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 
+import msgspec
+
 from swapd import handover
 from swapd.engines.ask import begin
 from swapd.handover import Handover
@@ -64,9 +66,13 @@ class StandIn:
     async def _ready(self) -> None:
         """Raises OSError."""
         self._channel.setblocking(False)
-        async with asyncio.timeout(COMING):
-            if await asyncio.get_running_loop().sock_recv(self._channel, 64) != READY:
-                raise OSError("the new swapd does not come up; see what it said above")
+        try:
+            async with asyncio.timeout(COMING):
+                word = await asyncio.get_running_loop().sock_recv(self._channel, 64)
+        except TimeoutError:
+            raise OSError(f"the new swapd does not come up within {COMING:g} s; see the daemon's log") from None
+        if word != READY:
+            raise OSError("the new swapd does not come up; the daemon's log shows what it said")
         self._channel.setblocking(True)
 
     def give(self, left: Handover, environ: MutableMapping[str, str]) -> None:
@@ -100,7 +106,10 @@ class Channel:
         os.set_inheritable(fd, False)
 
     def wait(self) -> Handover:
-        """Say that we are up; what we are handed then. Blocks. Raises SystemExit if we are not needed."""
+        """Say that we are up; what we are handed then. Raises SystemExit if we are not needed.
+
+        Blocks for as long as the daemon lives and waits for a good moment; its end is heard here at once.
+        """
         self._socket.send(READY)
         left = handover.receive(self._socket)
         if left is None:
@@ -122,6 +131,10 @@ class Channel:
             back()
 
         add_reader(self._socket.fileno(), readable)
+
+    def give_up(self) -> None:
+        """Never returns: the daemon goes on with what it has kept itself, and those whom we serve are cut off."""
+        os._exit(1)
 
     def hand_back(self, left: Handover) -> None:
         """Never returns: what is ours is the daemon's again."""
@@ -155,7 +168,7 @@ def relieve(environ: MutableMapping[str, str], alive: Callable[[], None]) -> Han
         try:
             channel.send(BACK)
             left = _received(channel, alive)
-        except OSError as error:
+        except (OSError, msgspec.DecodeError) as error:
             log.error("cannot take back from the stand-in (pid %d): %s; going on without", pid, error)
             left = None
     threading.Thread(target=_reap, args=(pid, left is None), daemon=True).start()

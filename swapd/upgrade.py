@@ -212,8 +212,12 @@ class Upgrade:
         """We only stand in: as soon as it is a good moment, all is the daemon's again. Never returns."""
         await self._allowed.wait()
         assert self._door is not None
-        await self._prepare(self._door)
-        channel.hand_back(self._house.leave_behind(self._door.handover()))
+        try:
+            await self._prepare(self._door)
+            channel.hand_back(self._house.leave_behind(self._door.handover()))
+        except Exception:  # out of descriptors, say: the daemon must not wait for us in vain
+            log.exception("cannot hand back to the daemon; it goes on without")
+            channel.give_up()
 
     async def _go(self, door: Door, stand_in: StandIn) -> None:
         try:
