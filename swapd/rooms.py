@@ -106,17 +106,15 @@ class Rooms:
 
     def _engine_room(self) -> Supervisor:
         expect_children()
-        room = furnished(
+        return furnished(
             self._post,
             find_binary=self._find_binary,
             environ=self._environ,
             house=self._house,
             adoption=self.config.settings.adoption,
             front=self.upstream,
+            watched=self._handed.watchdog if self._handed else None,
         )
-        if self._handed and self._handed.watchdog:
-            room.go_on(self._handed.watchdog)
-        return room
 
     def _post(self, event: Event) -> None:
         """The desk, the hands and the config need each other: whoever posts finds the desk when it does."""

@@ -91,11 +91,7 @@ class StandIn:
         if self._channel.fileno() < 0:
             return
         self._channel.close()
-        with contextlib.suppress(OSError):
-            fd = os.pidfd_open(self._pid)
-            signal.pidfd_send_signal(fd, signal.SIGKILL)
-            os.close(fd)
-            os.waitpid(self._pid, 0)
+        _reap(self._pid, kill=True)
 
 
 class Channel:

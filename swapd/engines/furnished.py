@@ -25,11 +25,17 @@ def furnished(
     adoption: float | None = None,
     ports: Ports | None = None,
     front: Front | None = None,
+    watched: tuple[int, int] | None = None,
 ) -> Supervisor:
-    """``house``: whose engines outlive us, for ``adoption`` seconds; without one none does. Blocks for a ms."""
+    """``house``: whose engines outlive us, for ``adoption`` seconds; without one none does. Blocks for a ms.
+
+    ``watched``: the pid and our end of the pipe of a watchdog that this very process began in an earlier life.
+    """
     held = house or House(None, None)
     folder = held.folder and held.folder / logfiles.FOLDER
     ground = Ground(environ, held, Outputs(folder), cgroup.delegated(), front or Nobody())
     places = Places(ports or Ports(), Sockets(environ))
     watchdog = Watchdog(house, environ, adoption)
+    if watched is not None:
+        watchdog.go_on(*watched)
     return Supervisor(post, Workshop(ground, places, watchdog, find_binary, post))

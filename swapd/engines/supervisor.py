@@ -61,10 +61,6 @@ class Supervisor:
         """Have the record complete, for whoever comes after us; the watchdog's pid and our end of its pipe."""
         return self._workshop.leave_behind()
 
-    def go_on(self, watchdog: tuple[int, int]) -> None:
-        """With the watchdog of an earlier life of this very process."""
-        self._workshop.go_on(*watchdog)
-
     def pid(self, run: RunId) -> int | None:
         """The process that leads the run; None of a remote one."""
         living = self._runs.get(run)

@@ -103,10 +103,6 @@ class Workshop:
         self._register.flush()
         return self._watchdog.held
 
-    def go_on(self, pid: int, pipe: int) -> None:
-        """With a watchdog that is there already."""
-        self._watchdog.go_on(pid, pipe)
-
     async def aclose(self) -> None:
         """Every engine is gone."""
         for survivor in self._survivors.values():  # nobody gave an order for them: the daemon did not get so far
