@@ -19,6 +19,11 @@ The floor plan::
     config/     library       YAML -> Catalog + Settings, or every problem at once; watches for edits, and
                               reads anew only what they touch
     journal.py  the diary     hears (event, commands) and prints each decision once
+    history/    the annals    what was up when, what was swapped and why, who waited: kept for hours
+    metrics/    the counters  how much of everything, worded for Prometheus, the engines' own numbers among it
+    scan/       the scout     finds model files, in folders and in the caches of others, and what they are
+    importers/  the notary    reads what other tools are configured with, and says what cannot be taken along
+    loadtest/   the stopwatch asks any OpenAI-compatible server, and tells how long it took
     cli/        porch         one small module a verb; rich tables; a client of its own for the admin doors
     rooms.py    the architect builds every room and introduces them
     daemon.py   the host      opens the doors, then only waits; sees to an end in good order
@@ -28,13 +33,12 @@ The floor plan::
     tasks.py    the one create_task: named, referenced, a crash is reported
     threads.py  blocking calls that may hang, and keep nobody
 
-Who may import whom (a test enforces it): ``core`` imports only the standard library. ``config``, ``engines``,
-``machine``, ``lab``, ``web``, ``dispatch`` and ``journal`` import ``core``, ``tasks`` and ``threads``, never each
-other; what they need sideways comes in as an argument typed by a small ``Protocol`` beside its user. ``rooms``
-and ``daemon`` are the only wiring (``doors``, ``systemd``, ``manager``, ``metering``, ``reload``, ``upgrade``,
-``standin``, ``handover`` and ``lasting`` are their tools); ``cli`` may wire rooms together for offline verbs
-(``check``, ``demo``, ``simulate``). Each room's ``__init__`` is its card: where to begin to read, and which
-module does what.
+Who may import whom (a test enforces it): ``core`` imports only the standard library. All other rooms import
+``core``, ``tasks`` and ``threads``, never each other; what they need sideways comes in as an argument typed by a
+small ``Protocol`` beside its user. ``rooms`` and ``daemon`` are the only wiring (``doors``, ``address``,
+``systemd``, ``manager``, ``metering``, ``reload``, ``upgrade``, ``standin``, ``handover`` and ``lasting`` are
+their tools); ``cli`` may wire rooms together for offline verbs (``check``, ``scan``, ``import``, ``demo``,
+``simulate``). Each room's ``__init__`` is its card: where to begin to read, and which module does what.
 """
 
 __version__ = "0.1.0"

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from swapd import __version__, doors, handover, systemd, tasks, upgrade
+from swapd import __version__, address, doors, handover, systemd, tasks, upgrade
 from swapd.config import Loaded
 from swapd.config.watch import watch
 from swapd.core.book import HOPELESS
@@ -26,7 +26,8 @@ from swapd.manager import Manager
 from swapd.rooms import Rooms
 from swapd.standin import Channel, relieve, stands_in
 from swapd.upgrade import Program, Upgrade
-from swapd.web.app import create_app
+from swapd.web.app import Besides, create_app
+from swapd.web.ended import Ended
 from swapd.web.front_door import FrontDoor
 
 log = logging.getLogger("swapd")
@@ -44,6 +45,7 @@ class Daemon:
         self, path: Path, environ: MutableMapping[str, str], loaded: Loaded, argv: Sequence[str] = ()
     ) -> None:
         """Waits for the lock of the state folder while a reaper has it."""
+        self._path = path
         self._environ = environ
         self._standing = stands_in(environ)
         self._handed = self._standing.wait() if self._standing else self._taken()
@@ -75,9 +77,9 @@ class Daemon:
             self.rooms.leave()
             return 1
         rooms, upgrade = self.rooms, self._upgrade
-        app = create_app(
-            rooms.desk, rooms.config, rooms.supervisor, rooms.upstream, wall_clock, rooms.feed, upgrade
-        )
+        ears = (rooms.metrics.answered, rooms.history.count)
+        besides = Besides(rooms.feed, upgrade, ears, rooms.metrics, rooms.history, Ended(rooms.state))
+        app = create_app(rooms.desk, rooms.config, rooms.supervisor, rooms.upstream, wall_clock, besides)
         door = FrontDoor(app, rooms.config, doors.most_connections())
         self._catch_signals()
         watcher = tasks.spawn(watch(rooms.config.paths, rooms.config.look), name="watch config")
@@ -146,6 +148,8 @@ class Daemon:
         for url in urls:
             standing = " until the daemon is there again" if self._standing else ""
             log.info("swapd %s is listening on %s%s", __version__, url, standing)
+        if (folder := self.rooms.state) is not None:
+            address.put_up(folder, self._path, urls)
         self._urls.set_result(urls)
         self._manager.ready(self.rooms.desk, urls)
         self._upgrade.allow(door, self._manager.reloading)
@@ -191,6 +195,8 @@ class Daemon:
         files = doors.files_of(self._sockets) if self._own else []
         self.rooms.supervisor.end_logs()
         await door.close()
+        if (folder := self.rooms.state) is not None:
+            address.take_down(folder)
         doors.remove_files(files)
         await self.rooms.close()
         self._manager.close()

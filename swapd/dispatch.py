@@ -19,7 +19,7 @@ from typing import Protocol
 
 from swapd import tasks
 from swapd.core.commands import Command, Grant, Note, Order, Refuse, Revoke, Why
-from swapd.core.engine import Endpoint, RunId
+from swapd.core.engine import Endpoint, RunId, State
 from swapd.core.events import Asked, Event, Left, Ticked, Ticket, Usage
 from swapd.core.refusal import Refusal, Refused
 from swapd.core.scheduler import Scheduler
@@ -98,6 +98,10 @@ class Dispatcher:
     def view(self) -> View:
         """A frozen picture of the book, as of now."""
         return self._scheduler.view(asyncio.get_running_loop().time())
+
+    def standing(self) -> list[tuple[RunId, State]]:
+        """The engines there are, and the states they are in."""
+        return self._scheduler.standing()
 
     def lease(self, model: str, client: str = "") -> AbstractAsyncContextManager[Lease]:
         """Wait for a ready engine of the model (name or alias) and hold it inside the block.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import resource
 import socket
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ ANSWER_BOUND = 1.0
 """Seconds to wait for whoever may listen on a Unix socket that is there already."""
 SPARE = 256
 """File descriptors kept for engines, logs and files, of those that connections may not take."""
+_CALLED = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""By what one calls who listens everywhere."""
 
 
 class CannotListen(Exception):
@@ -34,6 +37,42 @@ def open_sockets(addresses: Sequence[Address]) -> list[socket.socket]:
             text = f"cannot listen on {address}: {reason}; is swapd running already? See `listen` in the config"
             raise CannotListen(text) from error
     return opened
+
+
+def try_to_listen(address: Address) -> bool:
+    """Whether a swapd answers there already; False: it could be had. Changes nothing. Raises CannotListen."""
+    if _is_ours(address):
+        return True
+    if address.path is not None:
+        if (why := _taken(Path(address.path))) is not None:
+            raise CannotListen(f"cannot listen on {address}: {why}; see `listen` in the config")
+        return False
+    open_sockets([address])[0].close()
+    return False
+
+
+def _taken(path: Path) -> str | None:
+    """Why no Unix socket could be made there."""
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        return f"no file can be made in {path.parent}"
+    if path.is_socket():
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            sock.settimeout(ANSWER_BOUND)
+            return None if sock.connect_ex(str(path)) == errno.ECONNREFUSED else "another process answers there"
+    return "there is a file already" if path.exists() or path.is_symlink() else None
+
+
+def _is_ours(address: Address) -> bool:
+    """Whether who answers there speaks as swapd does: with an id for each request."""
+    ask = b"GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n"
+    where: str | tuple[str, int] = address.path or (_CALLED.get(address.host, address.host), address.port)
+    family = socket.AF_UNIX if isinstance(where, str) else socket.AF_INET6 if ":" in where[0] else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as sock, contextlib.suppress(OSError):
+        sock.settimeout(ANSWER_BOUND)
+        sock.connect(where)
+        sock.sendall(ask)
+        return b"\r\nX-Request-ID: " in sock.recv(1 << 12)
+    return False
 
 
 def remove_files(paths: Sequence[str]) -> None:

@@ -13,6 +13,8 @@ from collections.abc import Iterable, MutableMapping, Sequence
 
 import msgspec
 
+from swapd.core.settings import Address
+
 log = logging.getLogger("swapd")
 VARIABLE = "SWAPD_HANDOVER"
 VERSION = 1
@@ -41,6 +43,10 @@ class Handover(msgspec.Struct, frozen=True):
     """Whether the files of listening Unix sockets are the daemon's own, and not systemd's."""
     state: str = ""
     """The state folder: another one takes effect when the daemon is restarted."""
+    listen: tuple[Address, ...] = ()
+    """What the sockets were opened for, as the config said it: another takes effect likewise."""
+    pins: dict[str, bool] = {}
+    """The operator's word on which models are pinned, where it is not the config's."""
     version: int = VERSION
 
     def sockets(self) -> list[socket.socket]:

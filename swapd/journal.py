@@ -31,8 +31,9 @@ _SYSLOG = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
 class Journal:
     """An ear of the desk."""
 
-    def __init__(self) -> None:
-        self._story = Story()
+    def __init__(self, story: Story | None = None) -> None:
+        """``story``: one that it shares with other ears."""
+        self._story = story or Story()
 
     def hear(self, event: Event, commands: Sequence[Command]) -> None:
         """Print what happened, then what was decided."""

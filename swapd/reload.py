@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from swapd.config import Changes, Loaded, Problem, changes, completed, load
+from swapd.config import Changes, Loaded, Problem, changes, completed, load, secrets, shown
 from swapd.config.pace import paced
 from swapd.config.past import Past
 from swapd.core.events import CatalogChanged, Event
 from swapd.core.settings import Settings
 from swapd.core.spec import Catalog, Cost
+from swapd.core.told import Told
 from swapd.journal import configure
 from swapd.tasks import spawn
 
 log = logging.getLogger("swapd")
+MOST_WARNINGS = 500
+"""That are shown."""
+MOST_NAMES, MOST_TEXT = 100, 500
+"""Of each kind, and characters, where people are told what changed."""
 
 
 class Current:
@@ -32,7 +38,9 @@ class Current:
         loaded: Loaded,
         find_binary: Callable[[], str | None],
         post: Callable[[Event], None],
+        tell: Callable[[Told], None],
     ) -> None:
+        """``post`` tells the desk, and ``tell`` people, what changed."""
         assert loaded.catalog is not None
         assert loaded.settings is not None
         self.catalog: Catalog = loaded.catalog
@@ -42,6 +50,8 @@ class Current:
         self._path = path
         self._load = partial(load, path, environ, find_binary)
         self._past: Past | None = loaded.past
+        self.warnings = _warnings(loaded)
+        self._texts = _texts(loaded)
         self._watched = _watched(loaded)
         self._held: dict[Path, object] = {}
         self._warned = {(warning.key, warning.message) for warning in loaded.warnings}
@@ -49,13 +59,20 @@ class Current:
         self.total: Cost = {}
         """Bytes that the machine has of each memory, as far as it was measured."""
         self._post = post
+        self._tell = tell
         self._environ = environ
         self._turn = asyncio.Lock()
         self.generation = 1
+        self.good_at = time.monotonic()
+        """When it was last read and nothing was wrong with it."""
 
     def paths(self) -> list[Path]:
         """The files, and the folders that an ``include`` looks into, whose edits matter."""
         return list(self._watched)
+
+    async def texts(self) -> list[dict[str, Any]]:
+        """``path`` and ``text`` of the files as they are now, without their secrets."""
+        return await asyncio.to_thread(shown, self._texts, secrets(self.catalog, self.settings))
 
     def measured(self, total: Cost) -> bool:
         """The machine has so many bytes of each memory. Returns whether that changes the catalog."""
@@ -84,15 +101,17 @@ class Current:
             loaded, change = await asyncio.to_thread(self._read)  # a large file must not hold up any stream
             if loaded.catalog is None or loaded.settings is None:
                 self._watched = tuple(dict.fromkeys((*self._watched, *_watched(loaded))))
+                self._texts = tuple(dict.fromkeys((*_texts(loaded), *self._texts)))
                 return self._reject(loaded.problems)
-            self._watched = _watched(loaded)
-            if self.problems and not change:
+            self._watched, self._texts, self.warnings = _watched(loaded), _texts(loaded), _warnings(loaded)
+            was, self.problems = self.problems, []
+            if was and not change:
                 log.info("the config is good again, and as the one in force")
-            self.problems = []
+                self._say("the config is good again, and as the one in force")
+            self.good_at = time.monotonic()
             if change:
                 self._apply(loaded.catalog, loaded.settings, change)
-            told = {field.name: list(getattr(change, field.name)) for field in fields(change)}
-            return {"generation": self.generation} | told
+            return {"generation": self.generation} | _listed(change)
         finally:
             self._turn.release()
 
@@ -132,12 +151,21 @@ class Current:
         if change.of_catalog:
             self._post(CatalogChanged(self.catalog))
         self.generation += bool(replace(change, needs_restart=()))
+        self._say(f"config reloaded: {change.words()}", change)
+
+    def _say(self, text: str, change: Changes | None = None, level: str = "info") -> None:
+        """To people; of a thousand names, those that fit."""
+        names = {key: found[:MOST_NAMES] for key, found in _listed(change or Changes()).items()}
+        data = {"generation": self.generation, "problems": len(self.problems)} | names
+        text = text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]} ..."
+        self._tell(Told("config", text, data=data, level=level))
 
     def _reject(self, problems: tuple[Problem, ...]) -> dict[str, Any]:
         self.problems = [as_json(problem) for problem in problems]
         for problem in problems:
             log.error("config: %s", problem)
         log.error("the config has errors; the one in force stays")
+        self._say("the config has errors; the one in force stays", level="warning")
         return {"problems": self.problems}
 
 
@@ -162,6 +190,19 @@ def _content(path: Path) -> object:
 
 def _watched(loaded: Loaded) -> tuple[Path, ...]:
     return (*loaded.files, *loaded.folders)
+
+
+def _listed(change: Changes) -> dict[str, Any]:
+    return {field.name: list(getattr(change, field.name)) for field in fields(change)}
+
+
+def _texts(loaded: Loaded) -> tuple[Path, ...]:
+    """The files that one may be shown."""
+    return tuple(file for file in loaded.files if file not in loaded.key_files)
+
+
+def _warnings(loaded: Loaded) -> list[dict[str, Any]]:
+    return [as_json(warning) for warning in loaded.warnings[:MOST_WARNINGS]]
 
 
 def as_json(problem: Problem) -> dict[str, Any]:

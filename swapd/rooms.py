@@ -11,9 +11,12 @@ from pathlib import Path
 
 from swapd import threads
 from swapd.config import Loaded
-from swapd.core.events import CatalogChanged, Event
+from swapd.core.engine import RunId, State
+from swapd.core.events import CatalogChanged, Event, PinWished
 from swapd.core.scheduler import Scheduler
+from swapd.core.shared import SharedStory
 from swapd.core.spec import Cost
+from swapd.core.view import View
 from swapd.dispatch import Dispatcher, Ear
 from swapd.engines import inherited
 from swapd.engines.binaries import find_binary
@@ -23,10 +26,13 @@ from swapd.engines.leader import expect_children
 from swapd.engines.supervisor import Supervisor
 from swapd.engines.survivors import look
 from swapd.handover import Handover
+from swapd.history.history import History
+from swapd.history.keeper import Keeper
 from swapd.journal import Journal, wall_clock
 from swapd.machine.ledger import Ledger
 from swapd.machine.scales import Scales
 from swapd.metering import Metering
+from swapd.metrics.scrape import Metrics
 from swapd.reload import Current
 from swapd.web.events import Feed
 from swapd.web.upstream import Upstream
@@ -48,16 +54,30 @@ class Rooms:
         """``ears`` hear the desk besides those that are built in. Waits while a reaper has the state folder."""
         self._environ = environ
         self._handed = handed
-        self.config = Current(path, environ, _staying(loaded, handed), self._find_binary, self._post)
+        story = SharedStory()
+        self.feed = Feed(wall_clock, story=story)
+        staying = _staying(loaded, handed)
+        self.config = Current(path, environ, staying, self._find_binary, self._post, self.feed.tell)
         state = Path(self.config.settings.state_dir)
         self._house = enter(state, handed.lock if handed else None)
         self.upstream = Upstream()
         self.supervisor = self._engine_room()
-        self.feed = Feed(wall_clock)
+        self.history = History(wall_clock, story, self._standing)
+        self.keeper = Keeper(self.history, self.state)
         self._close_trace: Callable[[], None] = _nothing
         self._scales = Scales(self._post, self.supervisor, Ledger.open(state, log.warning), self._find_binary)
         self._metering = Metering(self._scales, environ, self._find_binary, self._measured)
-        heard = [Journal().hear, self.feed.hear, self.upstream.hear, self._scales.hear, *ears, *self._record()]
+        self.metrics = Metrics(self._view, self.config, story)
+        heard = [
+            Journal(story).hear,
+            self.feed.hear,
+            self.history.hear,
+            self.metrics.hear,
+            self.upstream.hear,
+            self._scales.hear,
+            *ears,
+            *self._record(),
+        ]
         self.desk = Dispatcher(Scheduler(jitter=random.random), self.supervisor, heard)
         self._begun = False
 
@@ -67,35 +87,57 @@ class Rooms:
             self._metering.go_on(self._handed.total)
         else:
             await self._metering.begin()
+        await self.keeper.bring()
         survivors = await threads.run(look, self._house, self._environ)
         found = self.supervisor.found(survivors, self.config.catalog)
         if self._handed:
             inherited.mind({survivor.entry.identity.pid for survivor in survivors})
         self._begun = True
         self.desk.post(CatalogChanged(self.config.catalog, found))
+        for name, pinned in (self._handed.pins if self._handed else {}).items():
+            spec = self.config.catalog.models.get(name)
+            if spec is not None and spec.terms.stay.pinned is not pinned:
+                self.desk.post(PinWished(name, pinned))
 
     @property
     def lasting(self) -> bool:
         """Whether the engines would outlive this process: their record is ours alone."""
         return self._house.lock is not None
 
+    @property
+    def state(self) -> Path | None:
+        """The state folder, if it is ours."""
+        return self._house.folder if self.lasting else None
+
     async def save(self) -> None:
-        """What was learned."""
-        await self._scales.save()
+        """What was learned, and what happened."""
+        await asyncio.gather(self._scales.save(), self.keeper.save())
 
     def leave_behind(self) -> Handover:
-        """For the next life of this process, which adds what it listens on. Blocks for a ms or so."""
+        """For the next life of this process, which adds what it listens on. Blocks for some ms."""
+        self.keeper.save_at_once()
         watchdog = self.supervisor.leave_behind()
         self._close_trace()
-        total, state = dict(self.config.total), self.config.settings.state_dir
-        return Handover(0, (), lock=self._house.lock, watchdog=watchdog, total=total, state=state)
+        total, settings = dict(self.config.total), self.config.settings
+        models = self.desk.view().models.items()
+        pins = {name: model.pinned for name, model in models if model.pinned is not model.spec.terms.stay.pinned}
+        return Handover(
+            0,
+            (),
+            lock=self._house.lock,
+            watchdog=watchdog,
+            total=total,
+            state=settings.state_dir,
+            listen=settings.listen,
+            pins=pins,
+        )
 
     async def close(self) -> None:
         """No engine outlives us. The front hall is closed already."""
         self._metering.cancel()
         self.upstream.close()
         await self.supervisor.aclose()
-        await self._scales.aclose()
+        await asyncio.gather(self._scales.aclose(), self.keeper.save())
         self.desk.close()
         await threads.run(self._close_trace)
         self.leave()
@@ -120,6 +162,14 @@ class Rooms:
         """The desk, the hands and the config need each other: whoever posts finds the desk when it does."""
         self.desk.post(event)
 
+    def _view(self) -> View:
+        """The desk's, once there is one."""
+        return self.desk.view()
+
+    def _standing(self) -> Sequence[tuple[RunId, State]]:
+        """The engines there are."""
+        return self.desk.standing()
+
     def _record(self) -> list[Ear]:
         """The trace, where the config wants one."""
         if (path := self.config.settings.trace) is None:
@@ -141,11 +191,17 @@ class Rooms:
 
 
 def _staying(loaded: Loaded, handed: Handover | None) -> Loaded:
-    """With the state folder in force: its lock was handed on, and the record of the engines is there."""
-    if handed is None or loaded.settings is None or loaded.settings.state_dir == handed.state:
+    """With the sockets and the state folder in force: its lock, and the record of the engines, are there."""
+    if handed is None or (settings := loaded.settings) is None:
         return loaded
-    log.warning("config: state_dir takes effect when swapd is restarted; %s stays", handed.state)
-    return replace(loaded, settings=replace(loaded.settings, state_dir=handed.state))
+    if settings.state_dir != handed.state:
+        log.warning("config: state_dir takes effect when swapd is restarted; %s stays", handed.state)
+        settings = replace(settings, state_dir=handed.state)
+    if handed.listen and settings.listen != handed.listen:
+        stays = ", ".join(str(address) for address in handed.listen)
+        log.warning("config: listen takes effect when swapd is restarted; %s stays", stays)
+        settings = replace(settings, listen=handed.listen)
+    return replace(loaded, settings=settings)
 
 
 def _nothing() -> None:

@@ -43,7 +43,7 @@ def marked(mark: str) -> list[str]:
     return found
 
 
-async def until(fact: Callable[[], Any], bound: float = 10.0) -> Any:
+async def until(fact: Callable[[], Any], bound: float = 20.0) -> Any:
     """Wait for a fact (a plain or an async function that returns something true), never for time."""
     async with asyncio.timeout(bound):
         while True:
@@ -71,7 +71,7 @@ class Running:
         """The base URL, from the line that announces it."""
         return self.wait_line("is listening on http").rpartition(" ")[2]
 
-    def wait_line(self, text: str, bound: float = 15.0) -> str:
+    def wait_line(self, text: str, bound: float = 30.0) -> str:
         """The first line that holds ``text``, past or to come."""
         deadline = time.monotonic() + bound
         with self._changed:

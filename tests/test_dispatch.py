@@ -77,7 +77,7 @@ async def test_a_lease_can_be_kept_beyond_its_block():
         lease.keep_until(until_idle())
     assert desk.view().models["a"].engine.leases == 1
     idle.set()
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(10):
         await desk.until(lambda view: view.models["a"].engine.leases == 0)
 
 
@@ -113,7 +113,7 @@ async def test_the_timer_serves_the_ttl():
     desk.post(CatalogChanged(Catalog({"a": spec})))
     async with desk.lease("a"):
         pass
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(10):
         await desk.until(lambda view: view.models["a"].engine is None)
 
 

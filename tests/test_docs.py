@@ -13,8 +13,12 @@ import pytest
 
 from swapd.config import load, shapes
 from swapd.config.schema import Config, Model
+from swapd.config.told import SECTIONS, told
+from swapd.config.told_models import Key
+from swapd.config.wording import flow, scalar
 from swapd.core.diagram import mermaid
 from swapd.core.kinds import ABILITIES, KINDS
+from swapd.metrics.table import METRICS
 from swapd.web import errors
 from swapd.web.app import create_app
 from swapd.web.upstream import Upstream
@@ -61,6 +65,42 @@ def test_every_key_that_works_is_in_the_readme_and_no_other(header, struct):
     assert first_column(header) == working
 
 
+def rows(header: str) -> dict[str, tuple[str, str]]:
+    """The rows of the table under the header: name -> default, text."""
+    table = README.split(f"| {header} | default | what |", 1)[1].split("\n\n", 1)[0]
+    found = re.findall(r"^\| `([^`]+)` \| (?:(\S.*?) )?\| (.*) \|$", table, re.MULTILINE)
+    return {name: (default, what) for name, default, what in found}
+
+
+def default_of(struct, name: str, key: Key) -> str:
+    """A default as the README says it: in words, or as it is written in YAML; of a section, those of its keys."""
+    if key.words is not None:
+        return key.words
+    shape = shapes.keys_of(struct)[name]
+    if isinstance(shape, shapes.Section):
+        parts = {n: k.default for n, k in told(shape.struct).items() if k.default is not None}
+        return f"`{flow(parts)}`" if parts else ""
+    return "" if key.default is None else f"`{scalar(key.default)}`"
+
+
+@pytest.mark.parametrize(("header", "struct"), [("top-level key", Config), ("model key", Model)])
+def test_the_readme_tells_of_every_key_what_the_schema_tells(header, struct):
+    texts = {name: (default_of(struct, name, key), key.what) for name, key in told(struct).items()}
+    assert rows(header) == texts
+
+
+def test_the_readme_tells_of_the_keys_within_others_what_the_schema_tells():
+    texts = {
+        f"{section}.{name}": (
+            "" if key.default is None else f"`{str(scalar(key.default)).strip(chr(34))}`",
+            key.what,
+        )
+        for section, keys in SECTIONS.items()
+        for name, key in keys.items()
+    }
+    assert rows("key within another") == texts
+
+
 @pytest.mark.parametrize(
     ("key", "default"),
     [("ttl", "10m"), ("start_timeout", "10m"), ("stop_grace", "10s"), ("drain", "30s"), ("parallel", "1")],
@@ -80,6 +120,15 @@ def test_every_kind_of_engine_is_in_the_readme_as_the_code_has_it():
             f"{kind.grace:g}s",
         ]
         for kind in KINDS.values()
+    ]
+
+
+def test_every_metric_is_in_the_readme_as_the_code_has_it():
+    table = README.split("| metric | type | labels | what |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
+    told = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+    assert told == [
+        [f"`{metric.name}`", metric.type, ", ".join(f"`{label}`" for label in metric.labels), metric.help]
+        for metric in METRICS
     ]
 
 
@@ -111,6 +160,20 @@ def test_the_config_in_the_readme_loads(tmp_path):
     loaded = load(path, {"PATH": "/usr/bin"})
     assert loaded.problems == ()
     assert set(loaded.catalog.models) == {"qwen-coder", "embed", "anything"}
+
+
+def test_every_recipe_of_the_cookbook_loads(tmp_path):
+    cookbook = README.split("\n## Cookbook\n", 1)[1].split("\n## ", 1)[0]
+    texts = [block.split("```", 1)[0] for block in cookbook.split("```yaml\n")[1:]]
+    keys = dict.fromkeys(("SWAPD_ADMIN_KEY", "WEBUI_KEY", "LAPTOP_KEY"))
+    environ = {name: f"{name}-of-the-test" for name in keys} | {"PATH": "/usr/bin"}
+    for text in texts:
+        path = tmp_path / "swapd.yaml"
+        path.write_text(text if "models:\n" in text else text + "models: {}\n")
+        assert [str(problem) for problem in load(path, environ).problems] == []
+    assert len(texts) >= 3
+    for target in re.findall(r"\]\((configs/[^)]*)\)", cookbook):
+        assert (ROOT / target).exists()
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")

@@ -9,7 +9,7 @@ import pytest
 
 from swapd import systemd
 from swapd.core.settings import Address
-from swapd.doors import CannotListen, open_sockets, url_of
+from swapd.doors import CannotListen, open_sockets, try_to_listen, url_of
 
 
 def test_port_0_picks_a_port_and_the_url_says_which():
@@ -41,6 +41,17 @@ def test_a_stale_unix_socket_is_taken_over_and_a_living_one_is_not(tmp_path):
         assert url_of(living) == f"unix:{path}"
         with pytest.raises(CannotListen, match="another process answers there"):
             open_sockets([Address(path=path)])
+
+
+def test_a_look_at_a_unix_socket_tells_what_opening_it_would(tmp_path):
+    path, file = str(tmp_path / "swapd.sock"), tmp_path / "file"
+    file.touch()
+    (sock,) = open_sockets([Address(path=path)])
+    with sock, pytest.raises(CannotListen, match="another process answers there"):
+        try_to_listen(Address(path=path))
+    assert try_to_listen(Address(path=path)) is False  # nobody answers behind it any more
+    with pytest.raises(CannotListen, match="there is a file already"):
+        try_to_listen(Address(path=str(file)))
 
 
 def test_sockets_of_systemd_are_taken_when_they_are_meant_for_us(monkeypatch):

@@ -10,11 +10,25 @@ import pytest
 
 ROOT = Path(__file__).parent.parent / "swapd"
 MODULES = sorted(ROOT.rglob("*.py"))
-ROOMS = ("core", "config", "engines", "machine", "lab", "web", "cli")
+ROOMS = (
+    "core",
+    "config",
+    "engines",
+    "machine",
+    "lab",
+    "web",
+    "history",
+    "metrics",
+    "scan",
+    "importers",
+    "loadtest",
+    "cli",
+)
 PORCH = {"cli", "daemon", "metering", "reload", "rooms", "standin", "upgrade", "__main__"}
 """These may wire rooms together."""
 HOMES = {
-    "aiohttp": {"web", "engines", "cli"},
+    "aiohttp": {"web", "engines", "loadtest", "cli"},
+    "prometheus_client": {"metrics"},
     "python_multipart": {"web"},
     "yaml": {"config"},
     "watchfiles": {"config"},

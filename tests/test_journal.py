@@ -51,12 +51,12 @@ def test_a_life_reads_as_a_story(lines):
         "start qwen#7: asked for (2 waiting)\n"
         "qwen#7 is ready at http://127.0.0.1:9300 after N s\n"
         "drain qwen#7: makes room for gemma\n"
-        "cut request 4 off from qwen#7\n"
+        "cut ticket 4 off from qwen#7\n"
         "stop qwen#7: drained\n"
         "kill qwen#7: it did not stop in time\n"
         "qwen#7 is gone: killed by SIGKILL\n"
         "the operator wants to load qwen\n"
-        "refuse request 5: cannot serve model 'qwen': swapd is shutting down"
+        "refuse ticket 5: cannot serve model 'qwen': swapd is shutting down"
     )
 
 
@@ -73,7 +73,7 @@ def test_a_swap_is_one_line_that_says_what_it_cost(lines, monkeypatch):
     assert (
         stream.getvalue()
         .splitlines()[-1]
-        .endswith("swap gemma -> qwen took 11.3 s (drain 2.0, stop 0.5, load 8.8), pinned")
+        .endswith("swap gemma -> qwen took 11.3 s (drain 2.0, stop 0.5, freed 0.0, load 8.8), pinned")
     )
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from swapd.config import load
 from swapd.core.events import CatalogChanged
+from swapd.core.told import Told
 from swapd.reload import Current
 
 ONE = "models:\n  one: {path: /1.gguf, request: {set: {n: 1}}}\n"
@@ -34,8 +35,14 @@ def told() -> list[object]:
 
 
 @pytest.fixture
-def current(file: Path, told: list[object]) -> Current:
-    return Current(file, {"HOME": "/h"}, load(file, {"HOME": "/h"}), lambda: "/x", told.append)
+def said() -> list[Told]:
+    """What people were told."""
+    return []
+
+
+@pytest.fixture
+def current(file: Path, told: list[object], said: list[Told]) -> Current:
+    return Current(file, {"HOME": "/h"}, load(file, {"HOME": "/h"}), lambda: "/x", told.append, said.append)
 
 
 async def test_an_edit_that_breaks_the_reader_is_a_problem_and_the_next_edit_counts(
@@ -58,6 +65,28 @@ async def test_an_edit_that_breaks_the_reader_is_a_problem_and_the_next_edit_cou
     assert (current.problems, list(current.catalog.models)) == ([], ["one", "three"])
 
 
+async def test_its_text_is_shown_without_secrets_nor_the_files_that_hold_keys(file, current, tmp_path):
+    (tmp_path / "key").write_text("the-key-of-a-file")
+    (tmp_path / "more.yaml").write_text(
+        "models: {two: {command: x --api-key sesame, env: {HF_TOKEN: abc}, health: 5}}\n"
+    )
+    file.write_text(f"include: [more.yaml]\nadmin: {{key_file: {tmp_path}/key}}\n{ONE}")
+    assert "problems" in await current.reload()
+    shown = await current.texts()
+    assert [entry["path"] for entry in shown] == [str(file), str(tmp_path / "more.yaml")]
+    assert shown[0]["text"] == file.read_text()
+    assert shown[1]["text"] == "models: {two: {command: x --api-key HIDDEN, env: {HF_TOKEN: HIDDEN}, health: 5}}\n"
+    file.write_text(f"admin: {{key: secret-of-mine}}\n{ONE}# secret-of-mine")
+    assert "problems" not in await current.reload()
+    (entry,) = await current.texts()
+    assert entry["text"] == f"admin: {{key: HIDDEN}}\n{ONE}# HIDDEN"
+    file.write_text("no: [yaml")
+    assert "problems" in await current.reload()
+    assert (await current.texts())[0]["text"] == "no: [yaml"
+    (warning,) = current.warnings
+    assert set(warning) == {"file", "line", "column", "key", "message"}
+
+
 async def test_a_mistake_that_is_taken_back_is_told_to_be_over(file, current, told, caplog):
     caplog.set_level("INFO", "swapd")
     for text in (ONE + "  two: {}\n", ONE):
@@ -68,6 +97,28 @@ async def test_a_mistake_that_is_taken_back_is_told_to_be_over(file, current, to
         "the config is good again, and as the one in force",
     ]
     assert (current.problems, told) == ([], [])
+
+
+async def test_people_are_told_what_changed_and_of_errors_and_their_end(file, current, said):
+    for text in (ONE + "  two: {path: /2.gguf}\n", ONE + "  two: {}\n", ONE + "  two: {path: /2.gguf}\n", ONE):
+        file.write_text(text)
+        await current.reload()
+    assert [(news.type, news.level, news.text) for news in said] == [
+        ("config", "info", "config reloaded: added: two"),
+        ("config", "warning", "the config has errors; the one in force stays"),
+        ("config", "info", "the config is good again, and as the one in force"),
+        ("config", "info", "config reloaded: removed: two"),
+    ]
+    keys = ("generation", "problems", "added", "removed")
+    told = [tuple(news.data[key] for key in keys) for news in said]
+    assert told == [(2, 0, ["two"], []), (2, 1, [], []), (2, 0, [], []), (3, 0, [], ["two"])]
+
+
+async def test_of_a_thousand_names_people_are_told_some(file, current, said):
+    many = "".join(f"  model-{number}: {{path: /x.gguf}}\n" for number in range(1000))
+    file.write_text(ONE + many)
+    await current.reload()
+    assert (len(said[0].text), len(said[0].data["added"])) == (504, 100)
 
 
 class Slow:

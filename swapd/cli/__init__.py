@@ -1,8 +1,9 @@
-"""The porch: one small module a verb. A verb is imported when it is called, so that ``--help`` is quick.
+"""The porch: a module a verb, or a room of its own for a large one. A verb is imported when it is called.
 
 A verb that asks a daemon finds it by ``target`` and talks to it through ``client``, over what ``connect``
-connects; ``console`` prints, ``failure`` is how it ends badly. Those in ``demo_``, ``lab_`` and
-``service_`` are parts of ``demo``, ``simulate`` and ``service``.
+connects; ``console`` prints, ``words`` are for amounts and ages, ``failure`` is how it ends badly. Several verbs
+want a config ``reading``, models ``weighed``, files ``putting`` in place, a ``tiny_model``. ``leftovers`` are what
+``reap`` looks for.
 """
 
 from __future__ import annotations
@@ -19,14 +20,21 @@ VERBS = {
     "serve": "Run the daemon.",
     "check": "Print all problems of the config, or every model's command line.",
     "status": "Show what runs, what waits and what failed (also: ps).",
+    "top": "Watch it live; load, unload, pin and read logs by keys.",
     "load": "Bring a model up, whatever failed before.",
     "unload": "Drain a model and stop its engine.",
+    "pin": "Load a model and keep it, until it is unpinned.",
+    "unpin": "Let a pinned model go as any other does.",
     "reload": "Read the config again and say what changed.",
     "reap": "End the engines that a dead daemon has left.",
     "logs": "Print what a model's engines wrote.",
     "explain": "Say why a model is, or is not, up, and when those who wait are served.",
     "events": "Show what happens and is decided, as it does.",
     "simulate": "Play a trace on a virtual clock: loads and waits of this policy and others.",
+    "bench": "Load-test a server, or several side by side: latencies, throughput, the cost of a swap.",
+    "scan": "Find model files, and write a config for them.",
+    "import": "Carry over what another tool is configured with.",
+    "schema": "Print the JSON Schema of the config, for editors.",
     "key": "Make a key for a client.",
     "service": "Make swapd a service of systemd, look at it, or undo that.",
     "demo": "See it work: three models take turns, here and now.",
@@ -34,6 +42,8 @@ VERBS = {
 }
 """Verb -> its line in ``--help``; the module of the same name holds its command as ``verb``."""
 ALSO = {"ps": "status"}
+MODULES = {"import": "importing"}
+"""The verbs whose module cannot have their name."""
 STDERR = 2
 """The number of the last standard stream."""
 INTERRUPTED = 130
@@ -68,7 +78,8 @@ class Verbs(click.Group):
         if name is None or stub is None:
             return name, stub, rest
         with lasting():
-            return name, import_module(f"swapd.cli.{ALSO.get(name, name)}").verb, rest
+            module = ALSO.get(name, MODULES.get(name, name))
+            return name, import_module(f"swapd.cli.{module}").verb, rest
 
     def invoke(self, ctx: click.Context) -> object:
         """Ctrl-C ends quietly."""

@@ -6,23 +6,26 @@ It is made of the standard library alone: a verb that asks one question should n
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from http.client import HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected
-from socket import socket
+from socket import SHUT_RDWR, socket
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
 
 from swapd.cli.connect import KINDS, connect, unreachable
-from swapd.cli.failure import Failed
+from swapd.cli.failure import Failed, NotAllowed
 from swapd.cli.target import Target
 
 QUICK = 30.0
 """Seconds of silence before answers that need no engine to start or stop."""
 PREFLIGHT = 90.0
 """Seconds of silence while the daemon tries its new program."""
+SILENCE = 45.0
+"""Seconds after which a daemon that has sent no comment either is taken to be gone."""
 PIECE = 1 << 16
 """Bytes at a time of what is followed."""
 
@@ -41,13 +44,17 @@ class Admin:
         """``{"model", "state"}``: the model's own name, and ``ready``, or its state if not waited for."""
         return self._ask("POST", f"/admin/models/{_part(model)}/load?wait={int(wait)}", None)
 
-    def unload(self, model: str) -> dict[str, Any]:
-        """``{"model", "state"}``, once its engine is gone."""
-        return self._ask("POST", f"/admin/models/{_part(model)}/unload", None)
+    def unload(self, model: str, *, now: bool = False) -> dict[str, Any]:
+        """``{"model", "state"}``, once its engine is gone. ``now``: what it serves is cut."""
+        return self._ask("POST", f"/admin/models/{_part(model)}/unload{'?now=1' * now}", None)
 
-    def unload_all(self) -> dict[str, Any]:
+    def pin(self, model: str, *, pinned: bool = True) -> dict[str, Any]:
+        """``{"model", "state", "pinned"}``: whether it is kept up from now on."""
+        return self._ask("POST", f"/admin/models/{_part(model)}/{'pin' if pinned else 'unpin'}", QUICK)
+
+    def unload_all(self, *, now: bool = False) -> dict[str, Any]:
         """``{"models", "state"}``, once every engine is gone."""
-        return self._ask("POST", "/admin/unload", None)
+        return self._ask("POST", f"/admin/unload{'?now=1' * now}", None)
 
     def reload(self) -> dict[str, Any]:
         """What changed, or ``{"problems": [...]}``."""
@@ -57,9 +64,12 @@ class Admin:
         """How often the daemon had executed itself anew before it does so now. Raises Failed if it cannot."""
         return int(self._ask("POST", "/admin/reload?exec=1", PREFLIGHT).get("execs", 0))
 
-    def logs(self, model: str, lines: int, *, follow: bool) -> Iterator[str]:
-        """The text of the model's log, in pieces as they come."""
-        return self._follow(f"/admin/logs/{_part(model)}?tail={lines}&follow={int(follow)}", "text/plain")
+    def logs(
+        self, model: str, lines: int, *, follow: bool, opened: Callable[[Callable[[], None]], None] | None = None
+    ) -> Iterator[str]:
+        """The text of the model's log, in pieces as they come. ``opened`` gets what ends it from elsewhere."""
+        path = f"/admin/logs/{_part(model)}?tail={lines}&follow={int(follow)}"
+        return self._follow(path, "text/plain", opened=opened)
 
     def explain(self, model: str) -> dict[str, Any]:
         """Why the model is, or is not, up."""
@@ -67,18 +77,36 @@ class Admin:
 
     def events(self, tail: int, *, follow: bool) -> Iterator[dict[str, Any]]:
         """What happens, one object each, the last ``tail`` before now first; to the daemon's end if followed."""
-        rest = ""
-        for piece in self._follow(f"/admin/events?tail={tail}&follow={int(follow)}", "text/event-stream"):
+        path = f"/admin/events?tail={tail}&follow={int(follow)}"
+        return (event for _, event in self._frames(path, None))
+
+    def live(self, tail: int) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The frames of ``/admin/live``, name and data, to the daemon's end. Silence raises Failed."""
+        return self._frames(f"/admin/live?tail={tail}", SILENCE)
+
+    def _frames(self, path: str, bound: float | None) -> Iterator[tuple[str, dict[str, Any]]]:
+        rest = name = ""
+        for piece in self._follow(path, "text/event-stream", bound):
             *lines, rest = (rest + piece).split("\n")
             for line in lines:
-                if line.startswith("data: "):  # our own daemon's: one line of data an event
-                    yield self._understood(line[6:])
+                if line.startswith("event: "):
+                    name = line[7:]
+                elif line.startswith("data: "):  # our own daemon's: one line of data an event
+                    yield name, self._understood(line[6:])
 
-    def _follow(self, path: str, kind: str) -> Iterator[str]:
+    def _follow(
+        self,
+        path: str,
+        kind: str,
+        bound: float | None = None,
+        opened: Callable[[Callable[[], None]], None] | None = None,
+    ) -> Iterator[str]:
         with self._open("GET", path, QUICK) as (answer, sock):
             if answer.status != 200 or not (answer.headers["Content-Type"] or "").startswith(kind):
                 raise _refused(self._target, answer, answer.read())
-            sock.settimeout(None)  # from here on silence means that nothing happens
+            sock.settimeout(bound)  # without one, silence means that nothing happens
+            if opened is not None:
+                opened(partial(_hang_up, sock))
             yield from _texts(answer)
 
     def _ask(
@@ -144,6 +172,12 @@ def _headers(target: Target) -> dict[str, bytes]:
     return {"Authorization": f"Bearer {key}".encode(errors="surrogateescape")} if key else {}
 
 
+def _hang_up(sock: socket) -> None:
+    """End what another thread reads there."""
+    with suppress(OSError):
+        sock.shutdown(SHUT_RDWR)
+
+
 def _texts(answer: HTTPResponse) -> Iterator[str]:
     # By pieces: a line may be longer than any buffer, and a character may be cut by the end of a piece.
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -166,8 +200,10 @@ def _refused(target: Target, answer: HTTPResponse, body: bytes) -> Failed:
         kind = f"HTTP {answer.status}, {answer.headers.get_content_type()}"
         return Failed(f"cannot understand the answer of {target.url} ({kind}): is this a swapd?")
     if answer.status == 401:
-        return Failed(f"{message}\nGive it as $SWAPD_ADMIN_KEY, or point -c to the daemon's config.")
-    return Failed(message)
+        return NotAllowed(f"{message}\nGive it as $SWAPD_ADMIN_KEY, or point -c to the daemon's config.")
+    if answer.status == 404 and (base := target.url.rstrip("/").removesuffix("/v1")) != target.url.rstrip("/"):
+        return Failed(f"{message}\nThe operator's doors are not under /v1: use {base} as --url.")
+    return NotAllowed(message) if answer.status == 403 else Failed(message)
 
 
 def _moved_to(target: Target, elsewhere: str) -> str | None:

@@ -2,7 +2,7 @@
 
 What is shown may come from elsewhere (a client, a file, an engine): only our own styles reach a terminal bare.
 
-The only home of rich, which is imported when a terminal is there to show it.
+Besides `top`, the only home of rich, which is imported when a terminal is there to show it.
 """
 
 from __future__ import annotations
@@ -102,8 +102,10 @@ class Console:
             self._plain(GAP.join(cells).rstrip())
 
     @contextmanager
-    def live(self, picture: Callable[[], Sequence[Line]], *, keep: bool = False) -> Iterator[None]:
-        """Show what ``picture`` returns, ever anew, while the block runs. Nothing in a pipe."""
+    def live(
+        self, picture: Callable[[], Sequence[Line]], *, keep: bool = False, frames: float = FRAMES_A_SECOND
+    ) -> Iterator[None]:
+        """Show what ``picture`` returns, ``frames`` times a second, while the block runs. Nothing in a pipe."""
         if not self.terminal:
             yield
             return
@@ -112,7 +114,7 @@ class Console:
         shown = Live(
             get_renderable=lambda: self._render(picture()),
             console=self.rich,
-            refresh_per_second=FRAMES_A_SECOND,
+            refresh_per_second=frames,
             transient=not keep,
             vertical_overflow="visible",
         )

@@ -30,3 +30,7 @@ class BadConfig(Failed):
     """The config or the call has to be changed first (exit 2)."""
 
     exit_code = 2
+
+
+class NotAllowed(Failed):
+    """The daemon does not take orders from here, or not with this key."""

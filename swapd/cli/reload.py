@@ -21,7 +21,8 @@ WORDS = {
     "relaunched": ("new launch, restarts", "yellow"),
     "retuned": ("changed while it runs", "green"),
     "settings": ("settings changed", "green"),
-    "needs_restart": ("takes effect when swapd is restarted", "yellow"),
+    "needs_restart": ("takes effect when swapd is restarted (--exec does not do)", "yellow"),
+    "needs_exec": ("takes effect with `swapd reload --exec`, or a restart", "yellow"),
 }
 
 
@@ -73,7 +74,12 @@ def upgrade(target: Target, as_json: bool) -> None:
 
 def show(console: Console, outcome: dict[str, Any]) -> None:
     """A line for each kind of change."""
+    from swapd.config.changes import EXECUTED  # noqa: PLC0415  (who says --exec need not wait for that room)
+
     changes = {kind: outcome.get(kind, []) for kind in WORDS}
+    waiting = changes["needs_restart"]
+    changes["needs_restart"] = [key for key in waiting if key not in EXECUTED]
+    changes["needs_exec"] = [key for key in waiting if key in EXECUTED]
     if not any(changes.values()):
         console.line(f"nothing changed (generation {outcome['generation']})")
         return

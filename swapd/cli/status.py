@@ -12,11 +12,12 @@ from swapd.cli.client import Admin, reading
 from swapd.cli.console import Bit, Console, Table, stdout
 from swapd.cli.target import Target, json_option, talks_to_daemon
 from swapd.cli.words import age, age_of
-from swapd.core.need import RAM, Source, is_memory
-from swapd.core.placement import told
+from swapd.core.need import RAM, Source, is_memory, told
 
 LOOPBACK = "127.0.0.1"
 """Where the engines listen that swapd starts."""
+REMOTE = "remote"
+"""How a model is shown that somebody else serves, while nobody asks for it: nobody here knows whether it is up."""
 COLUMNS = ("MODEL", "STATE", "PID", "PORT", "LEASES", "QUEUE", "SINCE", "IDLE", "MEMORY")
 NUMBERS = frozenset({"PID", "PORT", "LEASES", "QUEUE", "MEMORY"})
 COLOURS = {
@@ -61,17 +62,18 @@ def show(console: Console, status: dict[str, Any], now: datetime) -> None:
 
 
 def _row(model: dict[str, Any], now: datetime) -> tuple[Bit, ...]:
-    state = model["state"]
+    state, url = model["state"], model.get("url")
+    shown = REMOTE if url and state == "cold" else state
     return (
         Bit(model["name"], "bold"),
-        Bit(state, COLOURS.get(state, "")),
+        Bit(shown, COLOURS.get(state, "")),
         Bit(_text(model["pid"])),
-        Bit(_port(model["endpoint"] or "")),
+        Bit(_port(model["endpoint"] or url or "")),
         Bit(str(model["leases"]), "" if model["leases"] else "dim"),
         Bit(str(model["waiting"]), "yellow" if model["waiting"] else "dim"),
         Bit(age_of(model["since"], now) if model["since"] else ""),
         Bit(age(model["idle"]) if model["idle"] is not None else ""),
-        _memory(model),
+        memory(model),
     )
 
 
@@ -84,7 +86,7 @@ def _port(endpoint: str) -> str:
     return port if host == LOOPBACK else where
 
 
-def _memory(model: dict[str, Any]) -> Bit:
+def memory(model: dict[str, Any]) -> Bit:
     """``900/1200 MiB``: what its engine was seen to hold, and what is reckoned for it.
 
     ``-`` stands for what no meter tells, ``?`` for a need that is not known yet.
@@ -148,13 +150,22 @@ def _footer(status: dict[str, Any]) -> Iterator[tuple[Bit, ...]]:
             full = amount["used"] >= amount["total"]
             used = Bit(f"{told(name, amount['used'])} of {told(name, amount['total'])}", "yellow" if full else "")
             yield Bit("budget: ", "dim"), Bit(f"{name} "), used
+    for pool in status.get("pools", ()):
+        yield Bit("pool: ", "dim"), Bit(pool["name"], "bold"), Bit(f" {_choice(pool)}")
     if status["problems"]:
         yield (Bit(f"the config has problems; generation {status['generation']} stays in force:", "bold red"),)
     for problem in status["problems"]:
         place = f"{problem['file']}:{problem['line']}:{problem['column']}:"
         key = f" {problem['key']}:" if problem["key"] else ""
         yield Bit(place, "bold"), Bit(f"{key} {problem['message']}")
-    yield (Bit(f"swapd {status['version']}, config generation {status['generation']}", "dim"),)
+    execs = status.get("execs", 0)
+    anew = f", executed anew {execs} time{'s' * (execs != 1)}" if execs else ""
+    yield (Bit(f"swapd {status['version']}, config generation {status['generation']}{anew}", "dim"),)
+
+
+def _choice(pool: dict[str, Any]) -> str:
+    """``warm of qwen, gemma``."""
+    return f"{pool['choose']} of {', '.join(pool['models'])}"
 
 
 def _resource(name: str, memory: dict[str, Any]) -> Iterator[Bit]:

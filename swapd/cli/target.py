@@ -77,7 +77,35 @@ def find_target(config: str | None, url: str | None, environ: Mapping[str, str])
         doubt = f"{path} has problems (see `swapd check`): asking the default address; --url names another"
         stderr().line(doubt, style="yellow")
         return Target(default, key)
-    return Target(url_of(settings.listen[0]), key or settings.admin_key)
+    where, doubt = _found(path, Path(settings.state_dir), settings.listen[0])
+    return Target(where, key or settings.admin_key, doubt)
+
+
+def _found(config: Path, state: Path, address: Address) -> tuple[str, str]:
+    """The URL of the config's daemon, and what makes it doubtful. Raises BadConfig.
+
+    `listen` may have been edited since it was started: where it listens is written in its state folder.
+    """
+    from swapd.address import look  # noqa: PLC0415  (as above)
+    from swapd.engines.house import is_lived_in  # noqa: PLC0415
+
+    told = look(state, config)
+    if not told or not is_lived_in(state):
+        return url_of(address), ""
+    urls = [_reachable(url) for url in told]
+    said = None if address.port == 0 and address.path is None else url_of(address)
+    if said is None or said in urls:
+        return said or urls[0], ""
+    doubt = f"{config} says {said}, but its daemon was started before that: by {state} it listens at {urls[0]}"
+    return urls[0], doubt
+
+
+def _reachable(url: str) -> str:
+    """The same from this machine."""
+    for everywhere, here in (("http://0.0.0.0:", "http://127.0.0.1:"), ("http://[::]:", "http://[::1]:")):
+        if url.startswith(everywhere):
+            return here + url.removeprefix(everywhere)
+    return url
 
 
 def url_of(address: Address) -> str:

@@ -12,9 +12,10 @@ from swapd.cli.target import Target, talks_to_daemon
 @click.command("unload")
 @click.argument("model", required=False)
 @click.option("--all", "everything", is_flag=True, help="Unload every model.")
+@click.option("--now", is_flag=True, help="Cut the requests that it serves, and wait for none.")
 @talks_to_daemon
-def verb(target: Target, model: str | None, everything: bool) -> None:
-    """Let MODEL finish its requests, stop its engine, and wait until it is gone.
+def verb(target: Target, model: str | None, everything: bool, now: bool) -> None:
+    """Let MODEL finish its requests, for as long as its `drain` says; stop its engine, and wait until it is gone.
 
     The next request for it loads it again.
     """
@@ -22,6 +23,6 @@ def verb(target: Target, model: str | None, everything: bool) -> None:
         raise click.UsageError("give a MODEL, or --all")
     with stderr().busy(f"unloading {model or 'every model'}"):
         admin = Admin(target)
-        answer = admin.unload_all() if model is None else admin.unload(model)
+        answer = admin.unload_all(now=now) if model is None else admin.unload(model, now=now)
     with reading(target):
         stdout().line(f"{answer['model'] if model else 'every model'} is {answer['state']}")

@@ -9,9 +9,10 @@ from pathlib import Path
 from swapd.config import completed
 from swapd.core import placement
 from swapd.core.events import CatalogChanged, Weighed
-from swapd.core.need import RAM, Need, Source, Way, is_memory
+from swapd.core.need import RAM, Need, Source, Way, is_memory, told
 from swapd.core.scheduler import Scheduler
 from swapd.core.spec import Catalog, Cost, Spec
+from swapd.core.together import Together, together
 from swapd.engines.binaries import find_binary
 from swapd.machine.ledger import Ledger
 from swapd.machine.opening import opened
@@ -39,13 +40,18 @@ class Verdict:
         if self.need.source is Source.UNKNOWN:
             so = ", so it loads alone at first" if self.budgeted else ""
             return f"{self.need.source.value}{so}: {self.need.detail}"
-        amounts = ", ".join(f"{placement.told(n, a)} of {n}" for n, a in self.cost.items() if is_memory(n) and a)
+        amounts = ", ".join(f"{told(n, a)} of {n}" for n, a in self.cost.items() if is_memory(n) and a)
         how = f" ({self.need.detail})" if self.need.detail and self.need.source is not Source.OPERATOR else ""
         return f"{amounts}, {self.need.source.value}{how}"
 
 
 def weigh(catalog: Catalog, state_dir: str) -> dict[str, Verdict]:
-    """By model. Reads the meters, the ledger and the headers of the models' files; changes nothing."""
+    """By model: see ``reckon``."""
+    return reckon(catalog, state_dir)[0]
+
+
+def reckon(catalog: Catalog, state_dir: str) -> tuple[dict[str, Verdict], Together]:
+    """By model, and which fit together. Reads the meters, the ledger and the models' headers; changes nothing."""
     meters = opened(os.environ)
     meters.meter.close()
     catalog = completed(catalog, meters.total)
@@ -56,7 +62,8 @@ def weigh(catalog: Catalog, state_dir: str) -> dict[str, Verdict]:
     scheduler.handle(CatalogChanged(catalog), 0.0)
     for name, need in needs.items():
         scheduler.handle(Weighed(name, catalog.models[name].launch, need), 0.0)
-    return {name: _verdict(scheduler, spec, needs[name]) for name, spec in catalog.models.items()}
+    verdicts = {name: _verdict(scheduler, spec, needs[name]) for name, spec in catalog.models.items()}
+    return verdicts, together(scheduler.book)
 
 
 def _verdict(scheduler: Scheduler, spec: Spec, need: Need) -> Verdict:

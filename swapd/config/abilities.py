@@ -7,11 +7,19 @@ from pathlib import PurePath
 
 from swapd.config import llamacpp
 from swapd.config.drafts import Draft
+from swapd.config.problems import Problems
 from swapd.core.kinds import KINDS, LLAMA_CPP
 
 PROGRAM = "llama-server"
 _EMBEDS = frozenset({"--embedding", "--embeddings", "LLAMA_ARG_EMBEDDINGS"})
 _RERANKS = frozenset({"--rerank", "--reranking", "LLAMA_ARG_RERANKING"})
+_ASKED_FOR = {
+    "embeddings": "say 'embeddings: true' (--embeddings)",
+    "rerank": "say 'reranking: true' (--reranking)",
+    "chat": "remove what makes it embed or rerank",
+    "completions": "remove what makes it embed or rerank",
+}
+"""What a llama-server does only if it is told to, and how."""
 _ROUTES = ("--models-dir", "--models-preset", "LLAMA_ARG_MODELS_DIR", "LLAMA_ARG_MODELS_PRESET")
 """As a router, llama-server starts others of its kind, each with flags of its own."""
 
@@ -27,6 +35,18 @@ def abilities(draft: Draft, argv: Sequence[str]) -> frozenset[str] | None:
     if draft.remote or keys.engine != LLAMA_CPP:
         return can
     return _narrowed(can, argv, keys.env)
+
+
+def check_said(draft: Draft, argv: Sequence[str], warnings: Problems) -> None:
+    """Warn of ``capabilities`` that the flags of a llama-server here leave out: each such request would fail."""
+    keys = draft.keys
+    if not keys.capabilities or draft.remote or keys.engine != LLAMA_CPP or not _is_llama_server(argv):
+        return
+    able = _narrowed(KINDS[LLAMA_CPP].can, argv, keys.env)
+    for said in keys.capabilities if able is not None else ():
+        if said in _ASKED_FOR and able is not None and said not in able:
+            message = f"says '{said}', and its flags leave that out: {_ASKED_FOR[said]}"
+            warnings.add(draft.place("capabilities"), draft.path("capabilities"), message)
 
 
 def _is_llama_server(argv: Sequence[str]) -> bool:

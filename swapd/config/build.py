@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from swapd.config import llamacpp, schema, waits
-from swapd.config.abilities import abilities
+from swapd.config.abilities import abilities, check_said
 from swapd.config.budget import Budget
 from swapd.config.drafts import Draft
 from swapd.config.names import aliases, check_default, edits
@@ -61,6 +61,7 @@ def build(
         cost = budget.cost(draft)
         made = past.ask(draft.name, (draft.keys, draft.raw, draft.says_kind, cost), partial(_made, draft, cost))
         specs[draft.name], renamed[draft.name] = made.spec, made.aliases
+        check_said(draft, made.spec.launch.argv, warnings)
     budget.check_fit(models, specs, warnings)
     known = aliases(models, renamed, problems)
     groups = pools(top, config.pools, specs, known, problems)
@@ -120,7 +121,7 @@ def _standing(keys: schema.Process) -> Standing:
 def _terms(draft: Draft, argv: Sequence[str], cost: Cost) -> Terms:
     keys = draft.keys
     slots = llamacpp.number_after(argv, llamacpp.PARALLEL)
-    stays = keys.pinned or draft.remote  # to let go of a remote one would free nothing
+    stays = draft.remote  # to let go of one would free nothing
     return Terms(
         cost=cost,
         concurrency=keys.concurrency or slots or (_REMOTE_CONCURRENCY if draft.remote else _RAW_CONCURRENCY),

@@ -10,6 +10,8 @@ from swapd.core.settings import Settings
 from swapd.core.spec import Alias, Catalog, Cost
 
 _FIXED = ("listen", "state_dir", "trace", "adoption")  # bound, opened or told once at start
+EXECUTED = frozenset({"trace"})
+"""Those of them that a daemon reads anew when it executes itself: it takes its sockets and its folder along."""
 _OF_CATALOG = frozenset({"budget", "scheduling", "default_model", "pools"})
 
 
@@ -24,7 +26,7 @@ class Changes:
     retuned: tuple[str, ...] = ()
     """Models whose terms or aliases changed: that applies to the living engine."""
     needs_restart: tuple[str, ...] = ()
-    """Top-level keys that only a restart of the daemon can change."""
+    """Top-level keys that only a restart of the daemon can change, or (EXECUTED) executing it anew."""
     settings: tuple[str, ...] = ()
     """Top-level keys that changed and apply at once."""
 
@@ -39,12 +41,12 @@ class Changes:
 
     def words(self) -> str:
         """The difference in one line."""
-        parts = [
-            f"{field.name.replace('_', ' ')}: {', '.join(names)}"
-            for field in fields(self)
-            if (names := getattr(self, field.name))
-        ]
-        return "; ".join(parts) or "nothing changed"
+        found = {field.name.replace("_", " "): getattr(self, field.name) for field in fields(self)}
+        waiting = found.pop("needs restart")
+        found["in force once swapd is restarted"] = [key for key in waiting if key not in EXECUTED]
+        found["in force after `swapd reload --exec`, or a restart"] = [key for key in waiting if key in EXECUTED]
+        told = [f"{what}: {', '.join(names)}" for what, names in found.items() if names]
+        return "; ".join(told) or "nothing changed"
 
 
 def changes(old: Catalog, new: Catalog, old_settings: Settings, new_settings: Settings) -> Changes:

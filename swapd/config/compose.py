@@ -16,9 +16,19 @@ from swapd.config.tree import Entry, Map, Node, Scalar, Seq
 
 MOST_NODES = 200_000
 MOST_LEVELS = 40
+EMPTY = "the file is empty: it needs at least 'models:'"
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times faster
 _STRING = "tag:yaml.org,2002:str"
 _USUAL_TAGS = (None, "!", _STRING, "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+
+
+_QUOTED, _ENDS = "while scanning a quoted scalar", "found unexpected end of stream"
+_NOT_HERE = "mapping values are not allowed in this context"
+_WHY_NOT_HERE = (
+    "mostly this line is indented deeper than its neighbours, the line above has no blank after its ':', "
+    "or a value with ': ' in it has no quotes"
+)
+"""What PyYAML and libyaml say in these cases, and what people have done then."""
 
 
 class Unreadable(Exception):
@@ -57,8 +67,13 @@ def _syntax(error: yaml.MarkedYAMLError, text: str, file: str) -> Unreadable:
     lines = text.splitlines()
     line = lines[mark.line] if mark.line < len(lines) else ""
     message = f"this is not YAML: {error.problem or 'it cannot be understood'}"
-    if error.context and error.context_mark:
-        message += f" {error.context} that begins in line {error.context_mark.line + 1}"
+    began = error.context_mark.line + 1 if error.context and error.context_mark else None
+    if began is not None and error.context == _QUOTED and error.problem == _ENDS:
+        message = f"this is not YAML: the quote that opens in line {began} is never closed"
+    elif began is not None:
+        message += f" {error.context} that begins in line {began}"
+    elif error.problem == _NOT_HERE:
+        message += f"; {_WHY_NOT_HERE}"
     if line[mark.column : mark.column + 1] == "\t":
         message = "a tab cannot indent YAML: use spaces"
     elif "${" in line:
@@ -100,7 +115,7 @@ class _Composer:
         while loader.check_event():
             self._take(loader.get_event())
         if self.root is None or (isinstance(self.root, Scalar) and self.root.empty):
-            raise Unreadable(Place(self.file), "the file is empty: it needs at least 'models:'")
+            raise Unreadable(Place(self.file), EMPTY)
         return self.root
 
     def _take(self, event: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any, assert_never
 
 import msgspec
@@ -9,6 +11,16 @@ import msgspec
 from swapd.config import shapes
 from swapd.config.schema import Config
 from swapd.config.shapes import Shape
+from swapd.config.told import told
+from swapd.config.told_models import Key
+
+FILE = "swapd.schema.json"
+"""Where editors look for it: beside the config that names it in its first line."""
+MODELINE = f"yaml-language-server: $schema=./{FILE}"
+"""The comment by which they are told (yaml-language-server, its README)."""
+
+
+_REFERENCE = {"type": "string", "pattern": r"\$\{[^}]+\}"}
 
 
 def json_schema() -> dict[str, Any]:
@@ -19,6 +31,17 @@ def json_schema() -> dict[str, Any]:
     return {**head, "$ref": "#/$defs/Config", "$defs": sections}
 
 
+def described(key: Key) -> dict[str, Any]:
+    """What editors show of a key; in Markdown where they can (yaml-language-server and VS Code do)."""
+    what = re.sub(r"[;:,]? see (above|below)", "", key.what)
+    shown: dict[str, Any] = {"description": what.replace("`", ""), "markdownDescription": what}
+    if key.default is not None:
+        shown["default"] = key.default
+    if key.examples:
+        shown["examples"] = list(key.examples)
+    return shown
+
+
 def _section(struct: type[msgspec.Struct], sections: dict[str, Any]) -> dict[str, Any]:
     name = struct.__name__
     if name not in sections:
@@ -26,16 +49,24 @@ def _section(struct: type[msgspec.Struct], sections: dict[str, Any]) -> dict[str
         sections[name] = {
             "type": ["object", "null"],
             "description": (struct.__doc__ or "").strip(),
-            "properties": {key: _value(shape, sections) for key, shape in shapes.keys_of(struct).items()},
+            "properties": _properties(struct, sections),
             "additionalProperties": False,
         }
     return {"$ref": f"#/$defs/{name}"}
 
 
+def _properties(struct: type[msgspec.Struct], sections: dict[str, Any]) -> dict[str, Any]:
+    texts = told(struct)
+    return {
+        key: _value(shape, sections) | (described(texts[key]) if key in texts else {})
+        for key, shape in shapes.keys_of(struct).items()
+    }
+
+
 def _value(shape: Shape, sections: dict[str, Any]) -> dict[str, Any]:
     match shape:
         case shapes.Leaf():
-            return dict(shape.json)
+            return _or_reference(shape.json)
         case shapes.FilePath():
             return {"type": "string"}
         case shapes.Many():
@@ -57,10 +88,17 @@ def _value(shape: Shape, sections: dict[str, Any]) -> dict[str, Any]:
             assert_never(shape)
 
 
+def _or_reference(leaf: Mapping[str, Any]) -> dict[str, Any]:
+    """A value as it is, or as a text with a macro or a variable in it, which is put in first."""
+    types = leaf.get("type", ())
+    is_text = "string" in ([types] if isinstance(types, str) else types) and "pattern" not in leaf
+    return dict(leaf) if is_text else {"anyOf": [dict(leaf), dict(_REFERENCE)]}
+
+
 def _table(shape: shapes.Table, sections: dict[str, Any]) -> dict[str, Any]:
     table: dict[str, Any] = {"type": ["object", "null"]}
     if shape.named:
         table["patternProperties"] = {f"^({name})$": _value(one, sections) for name, one in shape.named.items()}
     table["additionalProperties"] = _value(shape.value, sections)
-    names = {"type": "array", "items": {"type": "string"}}
+    names = {"type": "array", "items": {"type": ["string", "number", "boolean"]}}
     return {"anyOf": [table, names]} if shape.names_only else table

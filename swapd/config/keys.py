@@ -38,7 +38,8 @@ class Keyring:
         self._check_one(given, "admin")
         key = admin.key
         if admin.key_file is not None:
-            key = self._files.in_file(admin.key_file, given.place_of("key_file"), "admin.key_file")
+            place, path = given.place_of("key_file"), "admin.key_file"
+            key = self._usable(self._files.in_file(admin.key_file, place, path), place, path)
         if key is not None:
             self._owners[key] = "'admin.key'"
         return key
@@ -86,6 +87,10 @@ class Keyring:
             key = self._files.in_file(client.key_file, place, path)
         elif source == "credential" and client.credential is not None:
             key = self._files.credential(client.credential, place, path)
+        return self._usable(key, place, path)
+
+    def _usable(self, key: str | None, place: Place, path: str) -> str | None:
+        """The key of a file, if a header can carry it; else that is told."""
         try:
             return None if key is None else units.secret(key)
         except ValueError as error:

@@ -29,7 +29,7 @@ def argv(name: str, path: str, keys: LlamaCpp) -> tuple[str, ...]:
     """The command line. What only the engine room can know (core.spec.PLACEHOLDERS) is left open."""
     binary = BINARY if keys.binary == "auto" else keys.binary
     address = ("--host", SOCKET) if keys.socket == "unix" else ("--host", "${host}", "--port", PORT)
-    return (binary, *address, "--alias", name, "-m", path, *_flags(keys), *keys.args)
+    return (binary, *address, "--metrics", "--alias", name, "-m", path, *_flags(keys), *keys.args)
 
 
 def _flags(keys: LlamaCpp) -> Iterator[str]:

@@ -23,6 +23,8 @@ from swapd.config.walk import Walk
 from swapd.core.settings import Settings
 from swapd.core.spec import Catalog
 
+NO_MODELS = "names no models: give some under 'models', or say 'models: {}' if none is meant"
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -36,6 +38,8 @@ class Loaded:
     """Every file that was read, absolute."""
     folders: tuple[Path, ...] = ()
     """Where further files may appear that ``include`` would match."""
+    key_files: tuple[Path, ...] = ()
+    """Of ``files`` those that hold nothing but a key."""
     found_at: Settings | None = None
     """With problems too, unless they are about ``listen``: where the daemon of this config is to be found."""
     past: Past = field(default_factory=Past, repr=False, compare=False)
@@ -77,7 +81,7 @@ def _load(path: Path, environ: Mapping[str, str], find_binary: FindBinary | None
         admin_key=keys.of_admin(config.admin),
         clients=keys.of_clients(config.clients),
     )
-    sources.files += key_files.looked_at
+    sources.key_files = key_files.looked_at
     check_patterns(top, config.clients, [*catalog.models, *catalog.aliases, *catalog.pools], warnings)
     check_machine(models, environ.get("PATH"), find_binary, warnings)
     return _loaded((catalog, admitted), sources, problems, warnings)
@@ -86,8 +90,7 @@ def _load(path: Path, environ: Mapping[str, str], find_binary: FindBinary | None
 def _expect_models(top: Map, problems: Problems) -> None:
     """A file that is only half written may lack its models: better a problem than to stop every engine."""
     if top.get("models") is None and top.get("include") is None:
-        message = "names no models: give some under 'models', or say 'models: {}' if none is meant"
-        problems.add(top.place_of("models"), "models", message)
+        problems.add(top.place_of("models"), "models", NO_MODELS)
 
 
 def _loaded(
@@ -100,7 +103,8 @@ def _loaded(
         settings=admitted,
         problems=problems.sorted(),
         warnings=warnings.sorted(),
-        files=tuple(file.absolute() for file in sources.files),
+        files=tuple(file.absolute() for file in (*sources.files, *sources.key_files)),
         folders=tuple(sources.folders),
+        key_files=tuple(file.absolute() for file in sources.key_files),
         found_at=None if built is None or lost else built[1],
     )

@@ -19,11 +19,12 @@ _WILD = frozenset("*?[")
 
 @dataclass(slots=True)
 class Sources:
-    """The models of all files, by name; every file that was read; the folders where more may appear."""
+    """The models of all files, by name; the files read, keys apart; the folders where more may appear."""
 
     models: dict[str, Entry] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)
+    key_files: list[Path] = field(default_factory=list)
 
 
 def collect(

@@ -29,6 +29,8 @@ _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "o
 _AMOUNT = re.compile(r"(\d{1,15}(?:\.\d{1,9})?) ?([A-Za-z]*)", re.ASCII)
 _RATE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?([A-Za-z]*) ?/ ?([A-Za-z]+)", re.ASCII)
 _WHOLE = re.compile(r"[-+]?\d{1,18}", re.ASCII)
+_THOUSANDS = re.compile(r"\d{1,9}[kK]", re.ASCII)
+"""As people write a context; what they mean is 1024 of each."""
 _DECIMAL = re.compile(r"[-+]?(?:\d{1,300}\.\d*|\.\d+|\d{1,300}(?=[eE]))(?:[eE][-+]?\d{1,3})?", re.ASCII)
 _HEX = re.compile(r"0x[0-9a-fA-F]{1,15}")
 
@@ -117,7 +119,8 @@ def whole(least: int | None = 0, most: int | None = None) -> Callable[[str], int
 
     def read(value: str) -> int:
         if not _WHOLE.fullmatch(value):
-            raise ValueError(f"'{value}' is not a whole number")
+            long = f" (write it out: {int(value[:-1]) * 1024})" if _THOUSANDS.fullmatch(value) else ""
+            raise ValueError(f"'{value}' is not a whole number{long}")
         if least is not None and int(value) < least:
             raise ValueError(f"{value} is too small: the least is {least}")
         if most is not None and int(value) > most:

@@ -21,8 +21,16 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 _LEFT_OPEN = re.compile(r"\$\{(" + "|".join(sorted(LATER)) + r")\}")
 _NAMES = shapes.Many(shapes.Leaf(str, {"type": "string"}), strict=True)
+_FEW = 4
+"""Keys of a section that are named where it is none."""
 MODEL = "${model}"
 """Stands for itself while no model is known yet, as in ``defaults``."""
+
+
+def _such_as(struct: type[msgspec.Struct]) -> str:
+    """The keys of a section that has only few."""
+    names = [f"'{name}'" for name in shapes.keys_of(struct)]
+    return f" ({', '.join(names)})" if len(names) <= _FEW else ""
 
 
 def _known_in(name: str) -> str:
@@ -57,7 +65,7 @@ class Walk:
                     self._keep(values, name, entry.value, known[name], path)
         elif node is not None and not (isinstance(node, Scalar) and (node.empty or node.broken)):
             told = kind(node, hidden=issubclass(struct, Guarded))
-            self._problems.add(node.place, key, f"must be a mapping of keys, not {told}")
+            self._problems.add(node.place, key, f"must be a mapping of keys{_such_as(struct)}, not {told}")
         return struct(**values)
 
     def _keep(self, values: dict[str, Any], name: str, node: Node, shape: Shape, key: str) -> None:

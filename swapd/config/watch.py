@@ -106,7 +106,8 @@ async def _reported(reports: AsyncGenerator[object, None]) -> bool:
     """Wait for the next report, or until it is time for a look; False if there will be none any more."""
     try:
         await anext(reports)
-    except (OSError, RuntimeError):  # the latter is watchfiles' own, as where all of a user's watches are taken
+    except (OSError, RuntimeError, UnicodeError):
+        # The second is watchfiles' own, as where all of a user's watches are taken; it wants paths to be text.
         return False
     return True
 

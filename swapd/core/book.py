@@ -175,6 +175,8 @@ class Book:
     history: dict[str, History] = field(default_factory=dict)
     rested: set[str] = field(default_factory=set)
     """Models that the operator unloaded: none of them comes up by itself until somebody asks."""
+    pinning: dict[str, bool] = field(default_factory=dict)
+    """The operator's own word on whether a model is pinned, where it was given: it goes before the config's."""
     closing: bool = False
     pins: tuple[str, ...] = ()
     """The pinned models that can ever fit."""
@@ -247,7 +249,15 @@ class Book:
     def pinned(self, model: str) -> bool:
         """Whether the model is to be up for ever, and not laid to rest by the operator."""
         spec = self.catalog.models.get(model)
-        return spec is not None and spec.terms.stay.pinned and model not in self.rested
+        return spec is not None and self.to_pin(spec) and model not in self.rested
+
+    def holds(self, model: str) -> bool:
+        """Whether it is pinned, and has its place: one that is pinned in vain goes as any other."""
+        return model in self.pins and self.pinned(model)
+
+    def to_pin(self, spec: Spec) -> bool:
+        """Whether the operator, or else the config, pins the model."""
+        return self.pinning.get(spec.name, spec.terms.stay.pinned)
 
     def demanded(self, model: str) -> bool:
         """Whether anybody, or any wish, wants the model up."""

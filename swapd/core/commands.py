@@ -36,6 +36,10 @@ class Cause(Enum):
     UNSEEN = "its memory was not seen free in time; going on without"
 
 
+FAULTS = frozenset({Cause.OVERDUE, Cause.SICK})
+"""Why an engine is stopped that something is wrong with."""
+
+
 @dataclass(frozen=True, slots=True)
 class Why:
     """A cause, for which other model if any, and its particulars."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, NewType
 
 from swapd.core.engine import Endpoint, RunId
@@ -50,6 +50,8 @@ class EngineReady:
 
     run: RunId
     endpoint: Endpoint
+    listened: float | None = field(default=None, compare=False)
+    """For so many seconds somebody had accepted connections there, and said that it loads; None: nobody looked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +129,19 @@ class LoadWished:
 
 @dataclass(frozen=True, slots=True)
 class UnloadWished:
-    """The operator wants the model gone: its leases drain, its waiters are refused."""
+    """The operator wants the model gone: its waiters are refused, its leases drain."""
 
     model: str
+    now: bool = False
+    """Its leases are cut instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class PinWished:
+    """The operator wants the model pinned, or not, whatever the config says: until that changes its mind."""
+
+    model: str
+    pinned: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +174,7 @@ Event = (
     | MachineRead
     | LoadWished
     | UnloadWished
+    | PinWished
     | KeepWished
     | Ticked
     | Closing

@@ -50,7 +50,7 @@ def is_idle(book: Book, engine: Engine) -> bool:
 
 def in_the_way(book: Book, engine: Engine) -> bool:
     """Whether the engine could be a victim once its quantum is served."""
-    return engine.phase.state in _STAYING and not (book.pins and book.pinned(engine.run.model))
+    return engine.phase.state in _STAYING and not book.holds(engine.run.model)
 
 
 def quantum_over(book: Book, engine: Engine, now: float) -> bool:

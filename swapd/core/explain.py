@@ -12,8 +12,7 @@ from typing import assert_never
 
 from swapd.core.engine import State
 from swapd.core.forecast import Obstacle, Outlook
-from swapd.core.need import is_memory
-from swapd.core.placement import told
+from swapd.core.need import is_memory, told
 from swapd.core.room import WISHED
 from swapd.core.spec import Cost
 from swapd.core.verdict import Stand, Verdict
@@ -140,8 +139,8 @@ def _ready(found: Explanation, engine: EngineView) -> str:
     if engine.leases:
         busy = f"is ready: {several(engine.leases, 'request')} on {several(slots, 'slot')}"
         return busy + (f", {found.about.waiting} wait for one" if found.about.waiting else "")
-    if found.about.spec.terms.stay.pinned:
-        return "is ready and idle, and pinned: it stays"
+    if found.about.pinned:
+        return f"is ready and idle, and pinned{' by the operator' if found.about.pinning else ''}: it stays"
     if found.stays is None and found.about.spec.remote:
         return "is ready and idle, and takes no room here: swapd goes on looking after it"
     if found.stays is None:

@@ -145,7 +145,7 @@ class Moves:
         A pinned one is wished for anyway.
         """
         spec, book = self.book.catalog.models.get(model), self.book
-        if spec is None or book.closing or model in book.rested or spec.terms.stay.pinned:
+        if spec is None or book.closing or model in book.rested or book.to_pin(spec):
             return
         if spec.terms.restart is Restart.ALWAYS or (
             spec.terms.restart is Restart.AUTO and spec.terms.stay.preload

@@ -20,11 +20,19 @@ FAMILIES = ("CUDA", "Vulkan", "ROCm", "SYCL", "HIP", "MUSA", "CANN", "OpenCL", "
 NAME = f"{RAM}|Metal|(?:{'|'.join(FAMILIES)})(?:0|[1-9][0-9]*)"
 """A pattern of all names of memory."""
 _NAME = re.compile(NAME, re.ASCII)
+_MIB = 1 << 20
 
 
 def is_memory(resource: str) -> bool:
     """Whether a resource is memory, counted in bytes, or a plain counter."""
     return _NAME.fullmatch(resource) is not None
+
+
+def told(name: str, amount: int) -> str:
+    """An amount of a resource, for people: memory in GiB or MiB, anything else as it is."""
+    if not is_memory(name):
+        return str(amount)
+    return f"{amount / (1 << 30):.1f} GiB" if amount >= 10 << 30 else f"{amount / _MIB:.0f} MiB"
 
 
 class Source(Enum):

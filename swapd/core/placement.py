@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from swapd.core.book import Book
-from swapd.core.need import RAM, Need, Source, Way, is_memory
+from swapd.core.need import RAM, Need, Source, Way, is_memory, told
 from swapd.core.spec import Cost, Launch, Spec
 
 THREADS = "${threads}"
-MIB = 1 << 20
 
 
 def fits(cost: Cost, room: Cost) -> bool:
@@ -89,9 +88,12 @@ def pinned(book: Book, beside: Spec) -> dict[str, int]:
 
 
 def _keeps(book: Book, spec: Spec) -> Cost:
-    """What a pinned model takes: where it runs, else as it is placed best, as far as that is told."""
+    """What a pinned model takes: where it runs, else as it is placed best, as far as that is told.
+
+    One that has all there is, until it is known what it takes, will not keep that: others wait for it.
+    """
     engine, need = book.engines.get(spec.name), book.stock.need(spec.name, spec.launch)
-    if engine is not None and not engine.resting:
+    if engine is not None and not engine.resting and is_told(book, spec):
         return engine.cost
     return {**(need.ways[0].cost if need is not None and need.ways else {}), **spec.terms.cost}
 
@@ -133,13 +135,6 @@ def _never(book: Book, spec: Spec, cost: Cost) -> str | None:
 
 def _how(name: str) -> str:
     return " (a smaller context, or a smaller quantization)" if is_memory(name) else ""
-
-
-def told(name: str, amount: int) -> str:
-    """An amount of a resource, for people: memory in GiB or MiB, anything else as it is."""
-    if not is_memory(name):
-        return str(amount)
-    return f"{amount / (1 << 30):.1f} GiB" if amount >= 10 << 30 else f"{amount / MIB:.0f} MiB"
 
 
 def sharers(book: Book, way: Way, spec: Spec) -> int:

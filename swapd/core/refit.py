@@ -33,6 +33,7 @@ def changed(m: Moves, catalog: Catalog, found: Iterable[Found] = ()) -> None:
     """The operator's config, or what the meters found for it. ``found``: engines that live already."""
     book = m.book
     old, book.catalog, book.suited, book.shrunk = book.catalog, catalog, False, True
+    _forget_pins(book, old)
     _pin(book)
     for name, spec in catalog.models.items():
         before = old.models.get(name)
@@ -61,7 +62,7 @@ def _begin_anew(m: Moves, before: Spec | None, spec: Spec) -> None:
     m.forgive(spec.name)
     if rested:
         m.come_back(spec.name)
-    if relaunched and spec.terms.stay.preload and not spec.terms.stay.pinned:
+    if relaunched and spec.terms.stay.preload and not m.book.to_pin(spec):
         m.book.wishes[spec.name] = (Wish.PRELOAD, m.now)
 
 
@@ -89,16 +90,34 @@ def weighed(m: Moves, event: Weighed) -> None:
     engine = book.engines.get(event.model)
     if engine is not None and not engine.leaving and engine.spec.launch == event.launch:
         _reckon(book, engine)
-    if spec.terms.stay.pinned:
+    if book.to_pin(spec):
         _refit(m)  # it keeps more or less from all the others
     else:
         _refit_one(m, spec)
 
 
-def keep(engine: Engine, ttl: float | None) -> None:
+def pin(m: Moves, model: str, pinned: bool) -> None:
+    """The operator's word on whether a model is pinned. One that could never be up beside the others is not."""
+    book = m.book
+    found = book.catalog.resolve(model)
+    if found is None or book.closing:
+        return
+    spec, engine = found[0], book.engines.get(found[0].name)
+    if pinned:
+        book.rested.discard(spec.name)
+        m.forgive(spec.name)
+        if never_fits(book, spec) is not None:
+            return
+    elif engine is not None and not engine.leases:
+        engine.idle_since = m.now  # it was not to go by its ttl; that begins now
+    book.pinning[spec.name] = pinned
+    _refit(m)
+
+
+def keep(book: Book, engine: Engine, ttl: float | None) -> None:
     """A client's word on the ttl of this run; it holds until the operator's changes. A pinned one stays anyway."""
     terms = engine.spec.terms
-    if not terms.stay.pinned:
+    if not book.to_pin(engine.spec):
         engine.spec = replace(engine.spec, terms=replace(terms, stay=replace(terms.stay, ttl=ttl)))
 
 
@@ -152,7 +171,7 @@ def _pin(book: Book) -> None:
     book.placed.clear()
     book.pins = ()
     for spec in book.catalog.models.values():  # in the order of the config: each beside those before it
-        if spec.terms.stay.pinned and broken(book, spec) is None and placement.never_fits(book, spec) is None:
+        if book.to_pin(spec) and broken(book, spec) is None and placement.never_fits(book, spec) is None:
             book.pins = (*book.pins, spec.name)
             book.placed.clear()
     book.placed.clear()  # what loads alone takes all but what the pinned ones keep
@@ -171,4 +190,12 @@ def _pointless(book: Book, wish: Wish, name: str) -> bool:
     spec = book.catalog.models.get(name)
     if spec is None or broken(book, spec) is not None or never_fits(book, spec) is not None:
         return True
-    return wish is Wish.PINNED and not spec.terms.stay.pinned
+    return wish is Wish.PINNED and not book.to_pin(spec)
+
+
+def _forget_pins(book: Book, old: Catalog) -> None:
+    """The operator's word holds for what the config said when it was given."""
+    for name in list(book.pinning):
+        before, spec = old.models.get(name), book.catalog.models.get(name)
+        if before is None or spec is None or before.terms.stay.pinned is not spec.terms.stay.pinned:
+            del book.pinning[name]

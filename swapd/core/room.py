@@ -85,7 +85,7 @@ class Room:
         running = [e for e in self.book.running() if not e.leaving]
         over = {name: -left for name, left in self.book.unbudgeted(running).items() if left < 0}
         if over:
-            spare = [e for e in running if not self.book.pinned(e.run.model)]
+            spare = [e for e in running if not self.book.holds(e.run.model)]
             why = Why(Cause.BUDGET)
             _ = self._evict(over, spare, why) or self._evict(over, running, why)
 

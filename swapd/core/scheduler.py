@@ -30,6 +30,7 @@ from swapd.core.events import (
     Left,
     LoadWished,
     MachineRead,
+    PinWished,
     Ticked,
     UnloadWished,
     Weighed,
@@ -81,6 +82,10 @@ class Scheduler:
         """A frozen picture of the book."""
         return look(self.book, now)
 
+    def standing(self) -> list[tuple[RunId, State]]:
+        """The engines there are, and the states they are in: so much of the view costs next to nothing."""
+        return [(engine.run, engine.state) for engine in self.book.engines.values()]
+
     # -- the shortcut ----------------------------------------------------------------------------------
 
     def _spared(self, event: Event, m: Moves) -> bool:
@@ -130,11 +135,13 @@ class Scheduler:
                 refit.changed(m, catalog, found)
             case LoadWished(model):
                 self._load(model, m)
-            case UnloadWished(model):
-                self._unload(model, m)
+            case UnloadWished(model, now):
+                self._unload(model, now, m)
+            case PinWished(model, pinned):
+                refit.pin(m, model, pinned)
             case KeepWished(run, ttl):
                 if (engine := self._current(run, State.READY)) is not None:
-                    refit.keep(engine, ttl)
+                    refit.keep(self.book, engine, ttl)
             case Closing():
                 self._closing(m)
             case Weighed():
@@ -210,7 +217,7 @@ class Scheduler:
         if not up and refit.never_fits(self.book, spec) is None:
             self.book.wishes[spec.name] = (Wish.LOAD, m.now)
 
-    def _unload(self, model: str, m: Moves) -> None:
+    def _unload(self, model: str, now: bool, m: Moves) -> None:
         found = self.book.catalog.resolve(model)
         if found is None:
             return
@@ -220,7 +227,9 @@ class Scheduler:
         m.refuse_all(name, Reason.MODEL_UNLOADED)
         m.forgive(name)
         engine = self.book.engines.get(name)
-        if engine is not None and not engine.leaving:
+        if engine is not None and now and (not engine.leaving or engine.state is State.DRAINING):
+            m.stop(engine, Why(Cause.UNLOAD))
+        elif engine is not None and not engine.leaving:
             m.drain(engine, Why(Cause.UNLOAD))
 
     def _closing(self, m: Moves) -> None:

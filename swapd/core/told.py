@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from swapd.core import explain, placement
+from swapd.core import explain
 from swapd.core.commands import (
     Adopt,
     Cause,
@@ -35,10 +35,12 @@ from swapd.core.events import (
     Event,
     Left,
     LoadWished,
+    PinWished,
     Ticket,
     UnloadWished,
     Weighed,
 )
+from swapd.core.need import told
 from swapd.core.refusal import Exit
 from swapd.core.spec import Catalog
 
@@ -73,7 +75,7 @@ class Granted:
     @property
     def text(self) -> str:
         """As Told has it; so the others."""
-        return f"grant request {self.grant.ticket} a lease on {self.grant.run} after {self.grant.queued:.3f} s"
+        return f"grant ticket {self.grant.ticket} a lease on {self.grant.run} after {self.grant.queued:.3f} s"
 
     @property
     def model(self) -> str:
@@ -104,6 +106,24 @@ class Departure:
     drain: float
     stop: float | None = None
     gone: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """From when to when a run was loaded, and for how many seconds of that it listened, if anybody looked."""
+
+    began: float
+    ended: float
+    listened: float | None
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """Seconds until it listened, where that is known, and until it was ready from there."""
+        whole = self.ended - self.began
+        if self.listened is None:
+            return {"load": whole}
+        load = min(self.listened, whole)
+        return {"spawn": whole - load, "load": load}
 
 
 @dataclass(slots=True)
@@ -148,6 +168,10 @@ class Story:
                 yield Told("short", text, run.model, run.n, {"what": what}, "warning")
             case LoadWished(model) | UnloadWished(model):
                 verb = "load" if isinstance(event, LoadWished) else "unload"
+                haste = " now" if isinstance(event, UnloadWished) and event.now else ""
+                yield Told(verb, f"the operator wants to {verb} {model}{haste}", model)
+            case PinWished(model, pinned):
+                verb = "pin" if pinned else "unpin"
                 yield Told(verb, f"the operator wants to {verb} {model}", model)
             case CatalogChanged(catalog):
                 self._catalog = catalog
@@ -171,16 +195,17 @@ class Story:
             del self._departures[departure.run.model]
         gone = [d for d in made_room if d.gone is not None and 0 <= began - d.gone <= AT_ONCE]
         if gone:
-            yield self._swap(run, gone, (began, now), why)
+            yield self._swap(run, gone, _Load(began, now, event.listened), why)
 
-    def _swap(self, run: RunId, gone: Sequence[Departure], load: tuple[float, float], why: Why) -> Told:
+    def _swap(self, run: RunId, gone: Sequence[Departure], load: _Load, why: Why) -> Told:
         """What a swap cost: times of its parts, and the waits of those it was made for."""
-        began, now = load
+        began, now = load.began, load.ended
         waits = [(client, now - since) for model, client, since in self._waiting.values() if model == run.model]
         parts = {
             "drain": max((d.stop or d.drain) - d.drain for d in gone),
             "stop": max((d.gone or began) - (d.stop or d.drain) for d in gone),
-            "load": now - began,
+            "freed": min(began - (d.gone or began) for d in gone),
+            **load.parts,
         }
         total = now - min(d.drain for d in gone)
         names = ", ".join(d.run.model for d in gone)
@@ -192,6 +217,7 @@ class Story:
         data = {
             "evicted": [str(d.run) for d in gone],
             "why": str(why),
+            "cause": why.cause.name.lower(),
             "seconds": {"total": round(total, 3)} | {part: round(seconds, 3) for part, seconds in parts.items()},
             "waited": {"requests": len(waits), "longest": round(longest, 3)},
             "clients": sorted({client for client, _ in waits if client}),
@@ -230,11 +256,11 @@ class Story:
             case Note(run, why):
                 yield self._noted(run, why, now)
             case Revoke(ticket, run):
-                text = f"cut request {ticket} off from {run}"
+                text = f"cut ticket {ticket} off from {run}"
                 yield Told("cut", text, run.model, run.n, {"ticket": ticket}, "warning")
             case Refuse(ticket, refusal):
                 _, client, _ = self._waiting.pop(ticket, ("", "", 0.0))
-                text = f"refuse request {ticket}: {str(refusal).partition(chr(10))[0]}"
+                text = f"refuse ticket {ticket}: {str(refusal).partition(chr(10))[0]}"
                 data = {"ticket": ticket, "client": client, "reason": refusal.reason.name.lower()}
                 yield Told("refuse", text, refusal.model, None, data)
             case Grant(ticket):
@@ -264,7 +290,7 @@ def _weighed(event: Weighed) -> Told:
     need = event.need
     ways = [{"needs": dict(way.cost), "devices": list(way.devices)} for way in need.ways]
     if need.ways:
-        takes = ", ".join(f"{placement.told(n, a)} of {n}" for n, a in need.ways[0].cost.items())
+        takes = ", ".join(f"{told(n, a)} of {n}" for n, a in need.ways[0].cost.items())
         text = f"{event.model} needs {takes or 'nothing'}, {need.source.value}"
     else:
         text = f"what {event.model} needs is not known yet" + (f": {need.detail}" if need.detail else "")

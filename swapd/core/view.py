@@ -49,6 +49,13 @@ class ModelView:
     """Why it should be up though nobody waits for it."""
     failures: int = 0
     """How often it failed in a row; 0 where its last run did not, or was forgiven."""
+    pinning: bool | None = None
+    """The operator's own word on whether it is pinned; None: the config's holds."""
+
+    @property
+    def pinned(self) -> bool:
+        """In force."""
+        return self.spec.terms.stay.pinned if self.pinning is None else self.pinning
 
     @property
     def state(self) -> str:
@@ -146,6 +153,10 @@ class View:
         """Who waits for a model of the picture and when each may be served, and what is in the way."""
         return forecast.outlook(self._book, model, self.now)
 
+    def oldest(self) -> dict[str, float]:
+        """Each model that somebody waits for, and since when (monotonic) the first of them does."""
+        return {name: first.since for name, first in self._book.queue.firsts()}
+
     @property
     def age(self) -> float | None:
         """Seconds since the meters were read; None before they ever were."""
@@ -191,7 +202,8 @@ def _model(book: Book, spec: Spec, aliases: tuple[str, ...], now: float) -> Mode
     wish, _ = book.wishes.get(spec.name, (None, 0.0))
     last = history is not None and failure is not None and failure.run.n == history.runs
     failures = history.failures if history is not None and last else 0
-    return ModelView(spec, aliases, seen, book.queue.count(spec.name), failure, wish, failures)
+    pinning = book.pinning.get(spec.name)
+    return ModelView(spec, aliases, seen, book.queue.count(spec.name), failure, wish, failures, pinning)
 
 
 def _engine(engine: Engine, now: float) -> EngineView:

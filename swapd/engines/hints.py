@@ -37,21 +37,31 @@ BY_CODE = {
     126: "the command cannot be executed: check its rights (chmod +x), and that it is for this machine",
     127: "the command was not found: write its whole path, or set PATH in the model's env",
 }
+OBEYED = frozenset({0, -signal.SIGTERM, 128 + signal.SIGTERM})
+"""How a process ends that does what SIGTERM says."""
 UNKNOWN = "ended, and how is not known: an earlier life of swapd had started it"
 
 
-def ended(status: int | None, lines: Iterable[str], *, asked: bool = False, starved: str | None = None) -> Exit:
+def ended(
+    status: int | None,
+    lines: Iterable[str],
+    *,
+    asked: bool = False,
+    faultless: bool = False,
+    starved: str | None = None,
+) -> Exit:
     """The Exit of an exit code, negative for a signal; None if nobody could tell.
 
-    ``asked``: we told the process to go, so how it went says nothing about why. ``starved``: what the kernel's
-    counters tell about a SIGKILL (``oom``).
+    ``asked``: we told the process to go, so how it went says nothing about why; ``faultless``: and not because
+    anything was wrong with it. ``starved``: what the kernel's counters tell about a SIGKILL (``oom``).
     """
     kept = tuple(lines)
     if status is None:
         return Exit(reason=UNKNOWN, log=kept[-KEPT:], hint=_by_lines(kept))
     name = _signal_name(-status) if status < 0 else None
     code = status if status >= 0 else None
-    return Exit(code, name, log=kept[-KEPT:], hint=_hint(status, kept, asked, starved))
+    obeyed = faultless and status in OBEYED  # nothing is to be explained, and a look for it takes up to 10 ms
+    return Exit(code, name, log=kept[-KEPT:], hint=None if obeyed else _hint(status, kept, asked, starved))
 
 
 def _hint(status: int, lines: tuple[str, ...], asked: bool, starved: str | None) -> str | None:

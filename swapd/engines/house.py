@@ -71,7 +71,8 @@ def take(folder: Path, who: str) -> int:
     while (fd := try_lock(folder)) is None:
         held_by = holder(folder)
         if time.monotonic() - begun >= (REAPING if held_by.startswith(REAPER) else LOOKING):
-            raise BlockingIOError(f"another swapd ({held_by or 'unknown'}) uses {folder}")
+            who = held_by.removeprefix(WATCHED.removesuffix(DAEMON))  # the watching is no matter for people
+            raise BlockingIOError(f"another swapd ({who or 'unknown'}) uses {folder}")
         time.sleep(AGAIN)
     sign(fd, who)
     return fd
@@ -106,6 +107,23 @@ def holder(folder: Path) -> str:
         return (folder / LOCK).read_text(errors="replace").strip()[:64]
     except OSError:
         return ""
+
+
+def is_lived_in(folder: Path) -> bool:
+    """Whether a daemon holds the lock. Makes nothing, and takes it for no longer than this takes."""
+    try:
+        fd = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return not holder(folder).startswith(REAPER)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return False
 
 
 def id_at(folder: Path) -> str:

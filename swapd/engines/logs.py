@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from swapd.engines.news import News
@@ -28,6 +28,8 @@ LAST = 100
 """A run's own last lines, by which its end is explained: the cause may stand above a page of usage."""
 WAITING = 1000
 """Lines kept for one slow reader; older ones are dropped, and counted."""
+QUIET = 15.0
+"""Seconds without a line after which a reader is told so: it may have no right to more by then."""
 
 
 class LogBook:
@@ -60,8 +62,8 @@ class LogBook:
         return lines[first:]
 
     @asynccontextmanager
-    async def subscribe(self) -> AsyncIterator[AsyncIterator[str]]:
-        """The lines written from now on."""
+    async def subscribe(self) -> AsyncIterator[AsyncIterator[str | None]]:
+        """The lines written from now on; None whenever there was none for QUIET."""
         reader = _Reader()
         self._readers.add(reader)
         try:
@@ -95,10 +97,14 @@ class _Reader:
         self._queue.append(line)
         self._news.set()
 
-    async def lines(self) -> AsyncIterator[str]:
+    async def lines(self) -> AsyncIterator[str | None]:
         ended = False
         while not ended:
-            await self._news.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(QUIET):
+                    await self._news.wait()
+            if not self._news.is_set():
+                yield None
             self._news.clear()
             ended = self._ended
             if self._dropped:

@@ -8,13 +8,15 @@ from __future__ import annotations
 import asyncio
 import errno
 import functools
+import os
+import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from swapd.core.engine import Endpoint
-from swapd.core.kinds import LOADING
+from swapd.core.kinds import KINDS, LOADING
 
 BOUND = 2.0
 """Seconds that connecting, and again answering, may take."""
@@ -22,6 +24,12 @@ READY = 200
 NOT_HTTP = 0
 """The status of somebody who accepts, but says nothing sensible in time."""
 DENIED = frozenset({401, 403})
+ABSENT = frozenset({404, 405, 410, 501})
+"""With these a server says that it has no such path."""
+TLS_RECORDS = (b"\x15\x03", b"\x16\x03")
+"""What TLS begins with (RFC 8446, 5.1): an alert, for who does not speak it, or a handshake; and its version."""
+NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG"})
+"""What OpenSSL calls the answer of somebody who does not speak TLS."""
 WANTING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL})
 """What connecting fails with where it is we who have run out of something."""
 BROKEN, SURELY = 15.0, 1.0
@@ -42,6 +50,8 @@ class Answer(NamedTuple):
     """Why there is no status."""
     ours: bool = False
     """It could not even be asked, for want of something here."""
+    foreign: bool = False
+    """It speaks TLS where plain HTTP was asked for, or the other way round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +77,18 @@ class Question:
                 f"the certificate of {self.where} is not trusted ({answer.untrusted}): give the system its CA, or "
                 "set SSL_CERT_FILE where swapd is started"
             )
+        if answer.foreign:
+            return f"its health check {where} cannot be asked: {answer.why}"
         if status in (None, NOT_HTTP, READY) or status in self.loading:
             return ""
         if status in DENIED:
             return f"its health check {where} is answered with {status}: check 'api_key'"
-        return f"its health check {where} is answered with {status}, not {READY}: check 'health' and 'engine'"
+        if status in ABSENT:
+            return f"its health check {where} is answered with {status}: there is no such path; {_usual()}"
+        also = "" if status != 400 or self.where.tls else " (or is it https there?)"
+        return (
+            f"its health check {where} is answered with {status}, not {READY}{also}: check 'health' and 'engine'"
+        )
 
 
 class Doubt:
@@ -101,12 +118,15 @@ async def look(question: Question, bound: float) -> Answer:
             reader, writer = await _open(question.where)
     except ssl.SSLCertVerificationError as error:
         return Answer(untrusted=error.verify_message)
+    except ssl.SSLError as error:
+        foreign = error.reason in NO_TLS
+        return Answer(why="it does not speak TLS: is it http there?" if foreign else _why(error), foreign=foreign)
     except (OSError, ValueError) as error:  # TimeoutError is an OSError; a name that cannot be one is the other
         return Answer(why=_why(error), ours=getattr(error, "errno", None) in WANTING)
     try:
         async with asyncio.timeout(bound):
             writer.write(question.request)
-            return Answer(_status(await reader.readline()))
+            return _understood(await reader.readline(), question.where.tls)
     except (OSError, ValueError) as error:
         return Answer(NOT_HTTP, why=_why(error))
     finally:
@@ -116,6 +136,8 @@ async def look(question: Question, bound: float) -> Answer:
 def _why(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, OSError) and not isinstance(error, socket.gaierror | ssl.SSLError) and error.errno:
+        return os.strerror(error.errno)  # asyncio's own loop has other words than uvloop, and less plain ones
     return getattr(error, "strerror", None) or str(error) or repr(error)
 
 
@@ -133,7 +155,23 @@ def trust() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _status(answer: bytes) -> int:
+def _understood(answer: bytes, tls: bool) -> Answer:
+    """By its first line."""
     version, _, rest = answer.partition(b" ")
     code = rest[:3]
-    return int(code) if version.startswith(b"HTTP/") and code.isdigit() else NOT_HTTP
+    if version.startswith(b"HTTP/") and code.isdigit():
+        return Answer(int(code))
+    if answer.startswith(TLS_RECORDS):
+        return Answer(NOT_HTTP, why="it speaks TLS: is it https there?", foreign=True)
+    if answer:
+        return Answer(NOT_HTTP, why="it does not speak HTTP")
+    return Answer(NOT_HTTP, why=f"it closes the connection unanswered{'' if tls else ' (is it https there?)'}")
+
+
+def _usual() -> str:
+    """Where the kinds of engines are asked, and who may say so."""
+    paths: dict[str, list[str]] = {}
+    for kind in KINDS.values():
+        paths.setdefault(kind.health, []).append(kind.name)
+    told = ", ".join(f"{path} ({', '.join(names)})" for path, names in paths.items())
+    return f"set 'engine' or 'health': usual are {told}"

@@ -27,18 +27,22 @@ class Stranger(Exception):
     """The port is answered by a process that is not ours."""
 
 
-async def until_ready(question: Question, news: News, stranger: Callable[[], str | None] | None) -> None:
-    """Return when the question is answered with 200. The scheduler has the deadline of those who let us wait.
+async def until_ready(question: Question, news: News, stranger: Callable[[], str | None] | None) -> float:
+    """Return when the question is answered with 200: the seconds since anybody first accepted a connection there.
 
     ``news``: when the engine writes to its log it is asked soon, whatever the pause was. Once anybody accepts,
     ``stranger`` is asked in a thread who it is if it is not our process. The looks go on meanwhile, but nobody
-    is ready before it has answered, or WHO_BOUND is over. Raises Stranger, and Broken.
+    is ready before it has answered, or WHO_BOUND is over. The scheduler has the deadline of those who let us
+    wait. Raises Stranger, and Broken.
     """
     clock = asyncio.get_running_loop().time
     pace, doubt = Pace(news.wrote, clock), Doubt(question, clock)
     owner: asyncio.Task[str | None] | None = None
+    accepted: float | None = None
     try:
         while (answer := await _look(question, news)).status != READY:
+            if answer.status is not None and accepted is None:
+                accepted = clock()
             if answer.status is not None and owner is None and stranger is not None:
                 owner = tasks.spawn(_who(question.where, stranger), name=f"who answers at {question.where}")
             if owner is not None and owner.done():
@@ -47,6 +51,7 @@ async def until_ready(question: Question, news: News, stranger: Callable[[], str
             await pace.pause()
         if stranger is not None:
             _refuse(question.where, await (owner or _who(question.where, stranger)))
+        return 0.0 if accepted is None else clock() - accepted
     finally:
         if owner is not None:
             owner.cancel()

@@ -49,6 +49,7 @@ class Process:
         self._leader = leader
         self._capture = capture
         self._asked = False
+        self._faultless = False
         self._leader_gone = asyncio.Event()
         leader.on_exit(self._leader_gone.set)
         EYE.note(self.pid)
@@ -122,11 +123,15 @@ class Process:
         self._capture.close()
         self.tree.clear()
         starved = EYE.starved() if status in KILLED and not self._asked else None
-        return hints.ended(status, self._capture.last, asked=self._asked, starved=starved)
+        last, faultless = self._capture.last, self._faultless
+        return hints.ended(status, last, asked=self._asked, faultless=faultless, starved=starved)
 
-    async def terminate(self) -> None:
-        """SIGTERM to the group. The tree is looked at first: who loses its parent now stays known."""
-        self._asked = True
+    async def terminate(self, *, faultless: bool = False) -> None:
+        """SIGTERM to the group. The tree is looked at first: who loses its parent now stays known.
+
+        ``faultless``: it goes though nothing is wrong with it.
+        """
+        self._asked, self._faultless = True, faultless
         await self._look(self.tree.members)
         self._signal(signal.SIGTERM)
 

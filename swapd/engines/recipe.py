@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import PurePath
 
 from swapd.core.commands import Adopt, Spawn
 from swapd.core.engine import Endpoint, RunId
 from swapd.core.need import RAM, Way, is_memory
 from swapd.core.spec import Launch
+from swapd.core.text import without_secrets
 from swapd.engines.cgroup import Group
 from swapd.engines.environment import TALKATIVE, scrubbed
 from swapd.engines.ground import Ground
@@ -25,8 +24,6 @@ from swapd.engines.wrap import wrapped
 
 CONTAINERS = {"docker", "podman", "nerdctl"}
 """Clients whose server listens outside of our tree."""
-_SECRET = re.compile(r"--?([\w-]*[-_])?(key|token|password|secret|hft)", re.IGNORECASE)
-"""Flags before a secret: ``--api-key``, ``--hf-token`` and its short form ``-hft``. A log is a file, and stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +83,8 @@ class Recipe:
         return Process.started(words, marked, cwd, self.book, output, umask=umask, group=group)
 
     def _shown(self, argv: Sequence[str]) -> Sequence[str]:
-        """Without the engine's key, which most engines are told there, and other words that look like secrets."""
-        key = self.launch.key.rpartition(" ")[2]
-        words = [word.replace(key, "HIDDEN") for word in argv] if key else argv
-        return [
-            "HIDDEN" if _SECRET.fullmatch(before) else _hidden(word) for before, word in pairwise(("", *words))
-        ]
-
-
-def _hidden(word: str) -> str:
-    """``--flag=value`` without the value of one that is secret."""
-    flag, equals, _ = word.partition("=")
-    return f"{flag}=HIDDEN" if equals and _SECRET.fullmatch(flag) else word
+        """Without the engine's key, which most are told there, and other secrets: a log is a file, and stays."""
+        return without_secrets(argv, self.launch.key.rpartition(" ")[2])
 
 
 def endpoint_of(values: Mapping[str, str], key: str) -> Endpoint:

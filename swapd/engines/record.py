@@ -122,10 +122,22 @@ def _understood(told: bytes, house: str) -> list[Entry]:
 
 
 def write(home: House, entries: list[Entry]) -> None:
-    """Replace the file, for its owner's eyes only. Raises OSError. Blocks."""
+    """Replace the file, for its owner's eyes only. Raises OSError. Blocks.
+
+    An engine whose command has bytes that are no text is left out: JSON cannot say it.
+    """
     assert home.folder is not None
     draft, path = home.folder / f"{NAME}.new", home.folder / NAME
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(_Record(boot_id(), home.id, entries)), indent=1))
+        sayable = [entry for entry in entries if _is_text(entry)]
+        file.write(msgspec.json.format(msgspec.json.encode(_Record(boot_id(), home.id, sayable)), indent=1))
     draft.replace(path)
+
+
+def _is_text(entry: Entry) -> bool:
+    try:
+        msgspec.json.encode(entry)
+    except UnicodeEncodeError:
+        return False
+    return True

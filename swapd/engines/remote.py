@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from swapd import tasks
-from swapd.core.commands import Spawn
+from swapd.core.commands import Spawn, Why
 from swapd.core.engine import RunId
 from swapd.core.events import EngineReady, EngineSick, Event
 from swapd.core.refusal import Exit
@@ -37,6 +37,8 @@ class Remote:
         self._book = book
         self._post = post
         self._told = ""
+        self._unready = ""
+        """What the last look found, while none has found it ready."""
         self._over = asyncio.Event()
         self._asking = tasks.spawn(self._ask(), name=f"ask {order.run}")
 
@@ -52,16 +54,18 @@ class Remote:
         """Return once it is let go."""
         await self._over.wait()
         self._asking.cancel()
+        if self._unready:
+            return Exit(reason=f"let go before it was ready: {self._unready}", hint=self._unready)
         return Exit(reason="let go: it is not swapd's to stop")
 
-    def terminate(self, stop: tuple[str, ...]) -> None:
+    def terminate(self, stop: tuple[str, ...], why: Why) -> None:
         """Let it go, at once. There is nothing to stop."""
-        self._asking.cancel()
-        self._over.set()
+        self.kill()
 
     def kill(self) -> None:
         """The same."""
-        self.terminate(())
+        self._asking.cancel()
+        self._over.set()
 
     async def _ask(self) -> None:
         where = self._question.where
@@ -82,10 +86,12 @@ class Remote:
         """Raises Broken."""
         doubt, pause = Doubt(self._question, asyncio.get_running_loop().time), FIRST
         while (answer := await look(self._question, BOUND)).status != READY:
-            self._note(self._words(answer))
+            self._unready = self._words(answer)
+            self._note(self._unready)
             doubt.hear(answer)
             await asyncio.sleep(pause)
             pause = min(2 * pause, SLOWEST)
+        self._unready = ""
 
     async def _until_lost(self) -> str:
         """Return once it does not answer as it should any more; what it did instead."""

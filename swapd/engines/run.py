@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from swapd import tasks
+from swapd.core.commands import FAULTS, Why
 from swapd.core.events import EngineReady, EngineSick, Event
 from swapd.core.refusal import Exit
 from swapd.engines import stall
@@ -78,11 +79,12 @@ class Run:
         self._output.close()
         return end
 
-    def terminate(self, stop: tuple[str, ...]) -> None:
+    def terminate(self, stop: tuple[str, ...], why: Why) -> None:
         """Begin the ``stop`` command and the SIGTERM. Only once: llama-server takes a second one for a crash."""
         self._hush()
         if self._stopping is None:
-            self._stopping = tasks.spawn(self._stop(stop), name=f"stop {self._recipe.run}")
+            stopping = self._stop(stop, faultless=why.cause not in FAULTS)
+            self._stopping = tasks.spawn(stopping, name=f"stop {self._recipe.run}")
 
     def kill(self) -> None:
         """Begin to kill the tree, and the ``stop`` command if that is where we hang."""
@@ -109,12 +111,12 @@ class Run:
         question = Question(where, fill([launch.health], self._recipe.values)[0], launch.loading)
         watching = tasks.spawn(self._watch_load(), name=f"watch the load of {run}")
         try:
-            await until_ready(question, self.process.news, self._stranger())
+            listened = await until_ready(question, self.process.news, self._stranger())
         except (Stranger, Broken) as wrong:
             self._post(EngineSick(run, str(wrong)))
         else:
             self._feeling = tasks.spawn(self._feel_pulse(question), name=f"feel the pulse of {run}")
-            self._post(EngineReady(run, where))
+            self._post(EngineReady(run, where, listened))
         finally:
             watching.cancel()
 
@@ -145,11 +147,11 @@ class Run:
             return None
         return lambda: stranger_on(self._recipe.endpoint.port, self.process.tree.members())
 
-    async def _stop(self, words: tuple[str, ...]) -> None:
+    async def _stop(self, words: tuple[str, ...], *, faultless: bool) -> None:
         """The model's own ``stop`` command, then SIGTERM: the command alone may not be enough."""
         if words:
             await self._stop_command(words)
-        await self.process.terminate()
+        await self.process.terminate(faultless=faultless)
 
     async def _stop_command(self, words: tuple[str, ...]) -> None:
         try:

@@ -15,6 +15,7 @@ from swapd.core.engine import Endpoint, RunId
 from swapd.core.events import EngineExited, Event, Found
 from swapd.core.refusal import Exit
 from swapd.core.spec import Catalog
+from swapd.core.text import printable
 from swapd.engines.logs import LogBook
 from swapd.engines.ports import NoPort
 from swapd.engines.process import CannotStart
@@ -47,9 +48,9 @@ class Supervisor:
         match command:
             case Spawn() | Adopt() if living is None:
                 self._begin(command)
-            case Terminate(_, stop, _) if living is not None:
+            case Terminate(_, stop, why) if living is not None:
                 self._workshop.leaving(command.run)
-                living.terminate(stop)
+                living.terminate(stop, why)
             case Kill() if living is not None:
                 living.kill()
 
@@ -106,9 +107,10 @@ class Supervisor:
         except Exception as error:
             if not isinstance(error, CannotStart | NoPort | NoSocket | OSError):
                 log.exception("cannot start %s", run)
-            self.logs(run.model).write(f"{heading(run)}{error}")
+            reason = printable(str(error)) or repr(error)  # a path may hold bytes that are no text
+            self.logs(run.model).write(f"{heading(run)}{reason}")
             # Not from within perform: the desk is still handling the event that led here.
-            end = EngineExited(run, Exit(reason=str(error) or repr(error)))
+            end = EngineExited(run, Exit(reason=reason))
             asyncio.get_running_loop().call_soon(self._post, end)
         else:
             self._runs[run] = living

@@ -18,7 +18,7 @@ import psutil
 
 from swapd.engines.cgroup import Group
 from swapd.engines.environment import MARKER
-from swapd.engines.proc import stat, variables
+from swapd.engines.proc import is_childless, stat, variables
 
 GONE = (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess)
 """What psutil raises when a process ends, or is another's, between two looks at it."""
@@ -47,8 +47,8 @@ class Tree:
         own = {pid for pid in pids if self._words in variables(pid)} | set(grouped)
         own |= {process.pid for process in self._remembered() if process.is_running()}
         own |= self._session_of(own, pids)
-        if not self._joined:  # else they are in its cgroup; and this look is the dearest by far
-            own |= _heirs(own, pids)
+        if not self._joined:  # else they are in its cgroup
+            own |= _heirs([pid for pid in own if not is_childless(pid)], pids)
         self._remember(own)
         living = {process for process in self._remembered() if self._is_alive(process)}
         with self._lock:
@@ -152,7 +152,9 @@ def _session(pid: int) -> int | None:
 
 
 def _heirs(ancestors: Collection[int], pids: Collection[int]) -> set[int]:
-    """Those of ``pids`` that descend from one of the ancestors."""
+    """Those of ``pids`` that descend from one of the ancestors. If there are any, the dearest look by far."""
+    if not ancestors:
+        return set()
     children: dict[int, list[int]] = {}
     for pid in pids:
         if (seen := stat(pid)) is not None:

@@ -5,6 +5,7 @@ Only ``stat`` is asked of files. That still can block on a sleeping disk, so cal
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
@@ -59,10 +60,14 @@ def _flag(word: str) -> str:
     return flag.replace("_", "-") if flag.startswith("--") else flag
 
 
-def _paths(word: str) -> list[Path]:
-    """All that a word may mean as files, a split model's other parts included."""
+@functools.lru_cache(maxsize=1024)
+def _paths(word: str) -> tuple[Path, ...]:
+    """All that a word may mean as files, a split model's other parts included.
+
+    Remembered: the launches of one config share most of their words.
+    """
     meant = [Path(piece) for piece in dict.fromkeys([word, *_JOINTS.split(word)]) if piece]
-    return list(dict.fromkeys(path for named in meant for path in (named, *parts(named))))
+    return tuple(dict.fromkeys(path for named in meant for path in (named, *parts(named))))
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

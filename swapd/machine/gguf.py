@@ -8,6 +8,8 @@ being replaced kills the process that looks at it.)
 
 from __future__ import annotations
 
+import io
+import os
 import re
 import struct
 from collections.abc import Callable, Mapping
@@ -22,8 +24,8 @@ MOST_PAIRS = 1 << 12
 MOST_TENSORS = 1 << 17
 MOST_BYTES = 64 << 20
 """Headers are 1 to 15 MiB, nearly all of it the vocabulary."""
-FIRST_BYTES = 8 << 20
-"""Read at first; all that is ever read where that was not enough."""
+FIRST_BYTES = 64 << 10
+"""Read at first; then each time as much again, while the header goes on."""
 SHORT = 1024
 """Arrays up to this length are kept (a number for each layer); longer ones are vocabularies."""
 
@@ -46,7 +48,7 @@ class NoModel(BadGguf):
 
 
 class _TooShort(Exception):
-    """What was read of the file ends before its header does."""
+    """The file ends before its header does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,19 +113,15 @@ def size_of(path: Path) -> int:
 def _walk(path: Path, visit: Callable[[_Walk, int], T]) -> T:
     if path.exists() and not path.is_file():
         raise BadGguf(f"cannot read {path}: it is not a file")
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        for enough in (FIRST_BYTES, MOST_BYTES):
-            file.seek(0)
-            data = file.read(enough)
-            try:
-                return visit(_Walk(data), size)
-            except BadGguf as error:
-                raise type(error)(f"cannot read {path}: {error}") from None
-            except _TooShort:
-                if len(data) < enough:
-                    raise NoModel(f"cannot read {path}: its header is cut short ({size} bytes)") from None
-    raise BadGguf(f"cannot read {path}: its header is larger than {MOST_BYTES >> 20} MiB")
+    with path.open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        try:
+            return visit(_Walk(file, size), size)
+        except BadGguf as error:
+            raise type(error)(f"cannot read {path}: {error}") from None
+        except _TooShort:
+            why = f"its header is cut short ({size} bytes)" if size else "it is empty"
+            raise NoModel(f"cannot read {path}: {why}") from None
 
 
 def _header(path: Path, size: int, walk: _Walk) -> Header:
@@ -158,17 +156,34 @@ def _sizes(path: Path, size: int, walk: _Walk) -> dict[str, int]:
 
 
 class _Walk:
-    """A place in what was read of the file that only moves forward. Raises _TooShort beyond the end."""
+    """A place in the file that only moves forward; what lies before it was read.
 
-    def __init__(self, data: bytes) -> None:
-        self._data = data
+    Raises _TooShort beyond the end, and BadGguf beyond what is ever read.
+    """
+
+    def __init__(self, file: io.FileIO, size: int) -> None:
+        self._file = file
+        self._size = size
+        self._data = b""
         self.at = 0
 
     def step(self, count: int) -> None:
         """Step over bytes."""
         self.at += count
         if self.at > len(self._data):
+            self._reach(self.at)
+
+    def _reach(self, end: int) -> None:
+        """Read on, to this place at least."""
+        if end > self._size:
             raise _TooShort
+        if end > MOST_BYTES:
+            raise BadGguf(f"its header is larger than {MOST_BYTES >> 20} MiB")
+        while (there := len(self._data)) < end:
+            piece = self._file.read(min(max(there, FIRST_BYTES), MOST_BYTES - there))
+            if not piece:  # it was cut meanwhile
+                raise _TooShort
+            self._data += piece
 
     def take(self, count: int) -> bytes:
         """The next bytes."""
@@ -196,25 +211,27 @@ class _Walk:
     def _array(self, kind: int, count: int) -> Any:
         if kind == _ARRAY:  # allowed by the format, used by nobody, and a way to go down for ever
             raise BadGguf("an array of arrays")
-        if count <= SHORT:
-            return [self.value(kind) for _ in range(count)]
         if kind == _STRING:
-            self._strings(count)
-        else:
-            self.step(count * _scalar(kind).size)
-        return None
+            return [self.string() for _ in range(count)] if count <= SHORT else self._strings(count)
+        form = _scalar(kind)
+        if count <= SHORT:
+            return list(struct.unpack(f"<{count}{form.format[1:]}", self.take(count * form.size)))
+        return self.step(count * form.size)
 
     def _strings(self, count: int) -> None:
         """Step over strings; a plain loop on purpose, it is the only hot one here."""
-        data, at, end, unpack = self._data, self.at, len(self._data), _U64.unpack_from
-        try:
-            for _ in range(count):
-                at += 8 + unpack(data, at)[0]
-        except (struct.error, OverflowError):
-            raise _TooShort from None
-        if at > end:
-            raise _TooShort
-        self.at = at
+        unpack = _U64.unpack_from
+        while count:
+            data, at = self._data, self.at
+            try:
+                for left in range(count, 0, -1):  # noqa: B007  (what is left where it was interrupted)
+                    at += 8 + unpack(data, at)[0]
+                count = 0
+            except (struct.error, OverflowError):  # the next one's length was not read yet
+                count = left
+                self._reach(at + 8)
+            self.at = at
+        self.step(0)
 
 
 def _scalar(kind: int) -> struct.Struct:

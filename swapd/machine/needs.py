@@ -82,14 +82,15 @@ def with_operator(need: Need, given: Cost) -> Need:
     """The operator's ``needs`` win by name: each amount replaces that of its resource in every way.
 
     GPUs that the operator gives are the only way, and one given as 0 is none to run on; counters are added as
-    they are.
+    they are, and say nothing of how the memory is known.
     """
     memory = {name for name in given if is_memory(name)}
     if not given or (not need.ways and not memory):
         return need
     ways = _allowed(need.ways or (Way({}),), given)
-    wholly = all({name for name in way.cost if is_memory(name)} <= memory for way in ways)
-    said = (need.detail, f"{_amounts(given)} {Source.OPERATOR.value}")
+    wholly = bool(memory) and all({name for name in way.cost if is_memory(name)} <= memory for way in ways)
+    told = {name: given[name] for name in given if name in memory}
+    said = (need.detail, f"{_amounts(told)} {Source.OPERATOR.value}" if told else "")
     return replace(
         need,
         ways=tuple(Way({**way.cost, **given}, way.devices) for way in ways),

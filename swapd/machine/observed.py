@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from swapd.core.commands import Adopt, Spawn
 from swapd.core.engine import RunId
 from swapd.core.events import Ticket
-from swapd.core.need import RAM, is_memory
-from swapd.core.placement import told
+from swapd.core.need import RAM, is_memory, told
 from swapd.core.spec import Cost
 
 NEGLIGIBLE = 256 << 20

@@ -25,6 +25,10 @@ the model's name stands in it while it passes into a ``spool``, from where a ``c
 piece by piece. A websocket runs through a ``tunnel``, where its ``frames`` are told apart.
 
 ``models`` lists what there is, an entry of ``entries`` (or ``pool_entries``) each, with what was ``learned`` of
-engines that were up; ``router`` is llama.cpp's router face. The operator's doors are ``admin``, ``status`` and
-``events``.
+engines that were up; ``router`` is llama.cpp's router face, and ``llama_swap`` has the doors that tools of that
+name poll. The operator's doors are ``admin``, ``past`` with the ``status`` and what was before, ``live`` with
+what changes (each ``live_reader`` takes of what is ``live_shown`` what it has not got yet; ``live_stamps`` are
+its clock), ``events``, what is ``metered``, and, for what stays and what the config says, the ``desk``; ``auth``
+knows the operator by the key, whose ``tries`` it counts, or by a ``session`` that is not ``ended``, which begins
+at the ``session_door`` of the ``dashboard``. The files of that lie in ``ui``.
 """

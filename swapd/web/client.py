@@ -97,12 +97,12 @@ class Client:
     def head_of(self, answer: Answer, notes: bytes) -> bytes:
         """How an engine's answer begins for it, with notes of our own; from now on it has begun.
 
-        Nothing, where comments have begun it already: only a stream of events may follow those.
+        Where comments have begun it already, the notes are comments too: only a stream of events may follow those.
         """
         self.status = answer.head.code
         if self.begun:
             answer.body = self._reframed(framing.plain(answer.body))
-            return LAST_CHUNK if answer.body.over and self._form.minor else b""
+            return self._late(notes) + (LAST_CHUNK if answer.body.over and self._form.minor else b"")
         if self._form.minor == 0:
             answer.body = framing.plain(answer.body)
         head = answer.head
@@ -111,7 +111,7 @@ class Client:
 
     def stream_of(self, body: Framing, kind: bytes, notes: bytes) -> tuple[Framing, bytes]:
         """``body``, a stream of our own making, in a framing for it; and how that begins. It has begun now."""
-        head = b"" if self.begun else self._opening(kind, notes)
+        head = self._late(notes) if self.begun else self._opening(kind, notes)
         self.status = HTTPStatus.OK
         return self._reframed(body), head
 
@@ -134,7 +134,7 @@ class Client:
     def refuse(self, problem: Problem) -> None:
         """Send the whole of an answer that says no."""
         more = heads.lines((name.encode(), value.encode()) for name, value in problem.headers.items())
-        self.visit.code = problem.form.code
+        self.visit.code, self.visit.about = problem.form.code, problem.about
         self.whole(problem.form.status, self._form.dialect(problem), more)
 
     def fail(self, problem: Problem) -> None:
@@ -163,7 +163,7 @@ class Client:
 
         Any other, and one in the middle of a frame, is told by a broken connection.
         """
-        self.visit.code = problem.form.code
+        self.visit.code, self.visit.about = problem.form.code, problem.about
         ending = None
         if answer.is_events:
             # The blank lines first: whatever half an event is out, ours begins on a line of its own.
@@ -180,6 +180,11 @@ class Client:
         lines = b"Content-Type: %s\r\nCache-Control: no-cache\r\nX-Accel-Buffering: no\r\n" % kind
         self.keep = self.keep and self._form.minor > 0
         return self._head(b"200 OK", lines, notes, b"Transfer-Encoding: chunked\r\n" if self._form.minor else b"")
+
+    def _late(self, notes: bytes) -> bytes:
+        """Headers that came too late for the head, each as a comment."""
+        words = b"".join(b": %s\n" % line for line in notes.splitlines()) + b"\n"
+        return chunk(words) if self._form.minor else words
 
     def _reframed(self, body: Framing) -> Framing:
         return Rechunked(body) if self._form.minor else body

@@ -49,7 +49,7 @@ class Cors:
         origin, asked = request.headers[hdrs.ORIGIN], request.headers.get(hdrs.ACCESS_CONTROL_REQUEST_HEADERS, "")
         if not self._allows(origin):
             text = f"cannot let pages of {origin[:200]!r} ask: add it to cors.origins in the config"
-            raise Problem(NOT_PERMITTED, text)
+            raise Problem(NOT_PERMITTED, text, about=page_of(request))
         response = web.Response(status=204)
         response.headers[hdrs.ACCESS_CONTROL_ALLOW_METHODS] = ", ".join(sorted(methods) or _EVERY_METHOD)
         response.headers[hdrs.ACCESS_CONTROL_MAX_AGE] = str(MAX_AGE)
@@ -71,7 +71,7 @@ class Cors:
         if foreign and not self._all:
             whose = f"the web page {origin[:200]!r}" if origin else "another web page"
             advice = "add its origin to cors.origins in the config, or give the config 'clients' with keys"
-            raise Problem(NOT_PERMITTED, f"cannot work for {whose}: {advice}")
+            raise Problem(NOT_PERMITTED, f"cannot work for {whose}: {advice}", about=page_of(request))
 
     def _allows(self, origin: str) -> bool:
         return self._all or origin in self._origins
@@ -88,6 +88,13 @@ class Cors:
         if self._all:
             return b"Access-Control-Allow-Origin: *\r\n"
         return b"Access-Control-Allow-Origin: %s\r\nVary: Origin\r\n" % origin.encode("ascii")
+
+
+def page_of(request: web.Request) -> str:
+    """What tells of a page that is refused, for the access log."""
+    if (origin := request.headers.get(hdrs.ORIGIN)) is not None:
+        return f"Origin {origin[:100]}"
+    return f"Sec-Fetch-Site {request.headers.get('Sec-Fetch-Site', '')[:100]}"
 
 
 def asks_first(request: web.Request) -> bool:

@@ -57,10 +57,18 @@ class Problem(Exception):
     """A request that ends in an error response; raised anywhere in this room, answered in one place."""
 
     def __init__(
-        self, form: Form, message: str, *, param: str | None = None, headers: dict[str, str] | None = None
+        self,
+        form: Form,
+        message: str,
+        *,
+        param: str | None = None,
+        headers: dict[str, str] | None = None,
+        about: str = "",
     ) -> None:
+        """``about``: for the access log, what of the request was wrong, such as its Host."""
         super().__init__(message)
         self.form = form
+        self.about = about
         # What it quotes of a header may hold bytes that are no text (surrogateescape), which JSON cannot have.
         self.message = message if message.isascii() else message.encode(errors="replace").decode()
         self.param = param
@@ -84,7 +92,7 @@ def bug() -> Problem:
     return Problem(INTERNAL, "cannot answer: a bug in swapd; its log has the details")
 
 
-_CODE: web.ResponseKey[str] = web.ResponseKey("code", str)
+_CODE: web.ResponseKey[tuple[str, str]] = web.ResponseKey("code")
 Dialect = Callable[[Problem], bytes]
 """The body of an error as the clients of one API read it."""
 _ANTHROPIC = {
@@ -104,6 +112,8 @@ _NO_MODEL = re.compile(r"^cannot find model '(.*?)'(?=[:;]|$)", re.DOTALL)
 
 def dialect_of(path: str) -> Dialect:
     """That of the API which the path belongs to; OpenAI's where it is nobody's."""
+    if path.startswith(surface.SWAP):
+        return llama_swap
     if path.startswith(surface.OLLAMA):
         return ollama
     return anthropic if surface.is_anthropic(path) else openai
@@ -122,13 +132,21 @@ def ollama(problem: Problem) -> bytes:
 
 def openai(problem: Problem) -> bytes:
     """The body in OpenAI's shape."""
-    error = {
+    return msgspec.json.encode({"error": _error(problem)})
+
+
+def llama_swap(problem: Problem) -> bytes:
+    """The same in llama-swap's, which says besides who is speaking."""
+    return msgspec.json.encode({"src": "swapd", "error": _error(problem)})
+
+
+def _error(problem: Problem) -> dict[str, str | None]:
+    return {
         "message": problem.message,
         "type": problem.form.type,
         "param": problem.param,
         "code": problem.form.code,
     }
-    return msgspec.json.encode({"error": error})
 
 
 def respond(problem: Problem, dialect: Dialect = openai) -> web.Response:
@@ -139,16 +157,16 @@ def respond(problem: Problem, dialect: Dialect = openai) -> web.Response:
         content_type="application/json",
         headers=problem.headers,
     )
-    response[_CODE] = problem.form.code
+    response[_CODE] = problem.form.code, problem.about
     if problem.form is TOO_LARGE:
         response.force_close()
     return response
 
 
-def code_of(response: web.StreamResponse) -> str:
-    """The error's code, of a response that ``respond`` has made; empty for all others."""
-    code: str = response.get(_CODE, "")
-    return code
+def told_of(response: web.StreamResponse) -> tuple[str, str]:
+    """The error's code and what it is about, of a response that ``respond`` has made; empty for all others."""
+    told: tuple[str, str] = response.get(_CODE, ("", ""))
+    return told
 
 
 def sse_event(problem: Problem, dialect: Dialect = openai) -> bytes:

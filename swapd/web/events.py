@@ -11,7 +11,7 @@ import contextlib
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -19,10 +19,12 @@ from aiohttp import web
 
 from swapd.core.commands import Command
 from swapd.core.events import CatalogChanged, Event
+from swapd.core.ring import Ring
 from swapd.core.told import Granted, News, Story
 from swapd.web.bridge import FOLLOWS
 from swapd.web.errors import BAD_REQUEST, Problem
 from swapd.web.gate import Clock
+from swapd.web.headers import STREAM
 
 DIGITS = 18
 """A longer number is not one of ours."""
@@ -65,9 +67,10 @@ class Moves:
 class Feed:
     """An ear of the desk, and whoever listens to it. One numbered ring for all readers: nobody is waited for."""
 
-    def __init__(self, clock: Clock, kept: int = KEPT) -> None:
+    def __init__(self, clock: Clock, kept: int = KEPT, story: Story | None = None) -> None:
+        """``story``: one that it shares with other ears."""
         self._clock = clock
-        self._story = Story()
+        self._story = story or Story()
         self._ring: deque[tuple[float, News]] = deque(maxlen=kept)
         """What was told, and when (monotonic). It is worded when it is read: most is read by nobody."""
         self._next = 0
@@ -77,6 +80,8 @@ class Feed:
         self._news: asyncio.Event | None = None
         """For those who wait for some."""
         self._closed = False
+        self.told: Ring[tuple[float, News]] = Ring(KEPT)
+        """The same without the grants, of which there is one for each request: they would push all else out."""
         self.moves = Moves()
         self.readers = 0
         """How many listen."""
@@ -89,10 +94,21 @@ class Feed:
             self._next += len(told)
             self._wake()
             moved = len(told) > 1 or type(told[0]) is not Granted
+            if moved:
+                self.told.extend([(now, news) for news in told if type(news) is not Granted])
         else:
             moved = isinstance(event, CatalogChanged)
         if moved:
             self.moves.stir()
+
+    def tell(self, news: News) -> None:
+        """The same of what the desk does not hear of."""
+        told = [(time.monotonic(), news)]
+        self._ring.extend(told)
+        self._next += 1
+        self.told.extend(told)
+        self._wake()
+        self.moves.stir()
 
     def close(self) -> None:
         """Every reader gets what there is, and its stream ends."""
@@ -115,7 +131,7 @@ class Feed:
         while True:
             first = self._next - len(self._ring)
             if at < first:
-                yield _lost(first - at)
+                yield _frame(lost_words(first - at))
                 at = first
             while at < self._next and at >= self._next - len(self._ring):
                 yield self._frame(at)
@@ -143,24 +159,27 @@ class Feed:
             self._news = None
 
     def _frame(self, at: int) -> bytes:
-        then, news = self._ring[at - (self._next - len(self._ring))]
+        return _frame(self.worded(*self._ring[at - (self._next - len(self._ring))]), f"{self._life}-{at}")
+
+    def worded(self, then: float, news: News) -> dict[str, Any]:
+        """What was told at the monotonic moment ``then``, as JSON values."""
         stamp = self._clock(then, time.monotonic())
         about = {"type": news.type, "at": stamp, "model": news.model, "run": news.run}
-        return _frame(about | dict(news.data) | {"text": news.text}, f"{self._life}-{at}")
+        return about | dict(news.data) | {"text": news.text}
 
 
-async def stream(feed: Feed, request: web.Request) -> web.StreamResponse:
+async def stream(feed: Feed, request: web.Request, admit: Callable[[], None]) -> web.StreamResponse:
     """Answer with the feed: on from ``Last-Event-ID``, else new events; ``?tail=N``: the last N first.
 
-    ``?follow=0`` ends after those that are there already.
+    ``?follow=0`` ends after those that are there already. ``admit`` raises Problem once the reader has no right
+    any more: then it ends, too.
     """
     try:
         tail = int(request.query.get("tail", 0))
     except ValueError:
         raise Problem(BAD_REQUEST, "cannot show events: ?tail= takes a number of events") from None
     at = feed.start(request.headers.get("Last-Event-ID"), min(tail, KEPT))
-    headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    response = web.StreamResponse(headers=headers)
+    response = web.StreamResponse(headers=STREAM)
     await response.prepare(request)
     await response.write(b": swapd events\n\n")
     feed.readers += 1
@@ -168,8 +187,11 @@ async def stream(feed: Feed, request: web.Request) -> web.StreamResponse:
         request[FOLLOWS] = response
     try:
         async for piece in feed.read(at, follow=follow):
+            admit()
             if piece:
                 await response.write(piece)
+    except Problem:
+        pass
     finally:
         feed.readers -= 1
     return response
@@ -180,6 +202,7 @@ def _frame(body: dict[str, Any], number: str | None = None) -> bytes:
     return f"{head}event: {body['type']}\n".encode() + b"data: " + msgspec.json.encode(body) + b"\n\n"
 
 
-def _lost(count: int) -> bytes:
+def lost_words(count: int) -> dict[str, Any]:
+    """What a reader is told that has missed so many."""
     text = f"{count} events are lost: they were told faster than they were read, or too long ago"
-    return _frame({"type": "lost", "lost": count, "text": text})
+    return {"type": "lost", "lost": count, "text": text}

@@ -28,6 +28,7 @@ from swapd.web.holding import Guests, Mark, Reader
 from swapd.web.lane import Lane
 from swapd.web.limits import TurnedAway
 from swapd.web.manners import MANNERS
+from swapd.web.metered import CONNECTIONS
 from swapd.web.requests_log import LEFT
 from swapd.web.visit import Visit, fresh_line
 
@@ -63,6 +64,7 @@ class FrontDoor:
         )
         self._step = Doorstep(self._connection)
         self._lanes: dict[Connection, Reader] = {}
+        app[CONNECTIONS] = self._lanes.__len__
         self._guests = Guests(self._lanes)
         self._turned_away: set[TurnedAway] = set()
         self._left = asyncio.Event()

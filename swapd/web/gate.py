@@ -56,8 +56,8 @@ class LogBook(Protocol):
     def tail(self, n: int) -> list[str]:
         """The last ``n`` lines."""
 
-    def subscribe(self) -> AbstractAsyncContextManager[AsyncIterator[str]]:
-        """The lines from now on."""
+    def subscribe(self) -> AbstractAsyncContextManager[AsyncIterator[str | None]]:
+        """The lines from now on; now and then None, while there are none."""
 
 
 class Engines(Protocol):
@@ -89,8 +89,32 @@ class Config(Protocol):
     def problems(self) -> Sequence[dict[str, Any]]:
         """What is wrong with the file since the last good one: ``file, line, column, key, message``."""
 
+    @property
+    def warnings(self) -> Sequence[dict[str, Any]]:
+        """What is doubtful in the one in force, in the same shape."""
+
+    async def texts(self) -> list[dict[str, Any]]:
+        """``path`` and ``text`` of its files as they are now, without secrets; ``error`` where that fails."""
+
     async def reload(self) -> dict[str, Any]:
         """Read the file again. Returns the changes, or ``{"problems": [...]}``."""
+
+
+class History(Protocol):
+    """What happened in the last hours. Rows are requests that have ended, as JSON values."""
+
+    @property
+    def answered(self) -> int:
+        """How many rows there have been."""
+
+    def rows(self, at: int) -> tuple[list[dict[str, Any]], int]:
+        """Those from number ``at`` on, as far as they are kept, and how many more there were."""
+
+    def about(self, model: str) -> dict[str, Any]:
+        """``requests``, ``tokens`` and ``last_swap`` of a model, as ``status`` shows them."""
+
+    async def since(self, hours: float) -> bytes:
+        """All of the last ``hours``, as one JSON object."""
 
 
 class Upgrade(Protocol):

@@ -37,6 +37,7 @@ NEVER_UP = HOP_BY_HOP | {
     b"x-api-key",
     b"api-key",
     b"cookie",
+    b"x-swapd-token",
     # who asks, from where and on whose account is ours to know; and a paid endpoint's account is the config's
     *(b"origin", b"referer", b"forwarded", b"x-real-ip", b"openai-organization", b"openai-project"),
     *(b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-port"),
@@ -47,8 +48,13 @@ _NEVER_DOWN = HOP_BY_HOP | {
     *(b"server", b"date", b"content-length", b"set-cookie", b"x-request-id", b"request-id"),
     # a remote's word on its own address, which browsers would take for one on ours
     *(b"alt-svc", b"strict-transport-security", b"clear-site-data", b"nel", b"report-to"),
+    b"service-worker-allowed",  # with it, an engine's page could take over all of ours
 }
 _PLAIN_KEYS = (b"x-api-key", b"api-key")
+PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+"""On what is the operator's alone."""
+STREAM = PRIVATE | {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
+"""On events that a page follows; nginx would gather them else."""
 JSON = b"Content-Type: application/json\r\n"
 _CODINGS = re.compile(rb"^Accept-Encoding:.*\n", re.IGNORECASE | re.MULTILINE)
 
@@ -78,6 +84,15 @@ def client_lines(head: Status) -> bytes:
         for name, value in head.fields
         if (low := name.lower()) not in drop and not low.startswith((b"access-control-", b"x-swapd-"))
     )
+
+
+def takes_gzip(accepted: str) -> bool:
+    """Whether an ``Accept-Encoding`` allows it (RFC 9110, 12.5.3)."""
+    for each in accepted.lower().split(","):
+        coding, _, quality = each.partition(";")
+        if coding.strip() == "gzip":
+            return quality.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False
 
 
 def offered(fields: Iterable[Field]) -> tuple[bytes, ...]:

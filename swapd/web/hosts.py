@@ -45,7 +45,8 @@ class Hosts:
         text = host.decode("latin-1")
         if not self._is_ours(name_of(text)):
             advice = "if it is a name of this machine, add it to 'hosts' in the config; else ask by IP address"
-            raise Problem(NOT_PERMITTED, f"cannot answer to the Host {text[:100]!r}: {advice}")
+            about = f"Host {text[:100]}"
+            raise Problem(NOT_PERMITTED, f"cannot answer to the Host {text[:100]!r}: {advice}", about=about)
         if len(self._known) >= MOST:
             self._known.clear()
         self._known.add(host)

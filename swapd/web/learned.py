@@ -29,7 +29,7 @@ class Learned:
         self._upstream = upstream
         self._known: dict[str, tuple[Launch, dict[str, Any]]] = {}
         self._asked: dict[str, tuple[RunId, asyncio.Task[None]]] = {}
-        """Each run is asked once."""
+        """Each run is asked once, and again if it did not answer."""
 
     def of(self, model: ModelView) -> Mapping[str, Any]:
         """What is known; its engine is asked, meanwhile, if it is up and was not yet."""
@@ -55,6 +55,8 @@ class Learned:
         try:
             code, text = await self._upstream.page(run, get("/v1/models"), BOUNDS)
         except (EngineBroke, FirstByteLate):
+            if self._asked[spec.name][0] == run:
+                del self._asked[spec.name]
             return
         if code == 200 and (found := _read(text, (spec.name, spec.terms.service.upstream_model))):
             self._known[spec.name] = (spec.launch, found)

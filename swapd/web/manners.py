@@ -70,6 +70,11 @@ class Manners:
         told = added(request.raw_headers)
         return self.rules.proxies.sender(_peer(connection), told) if told else _peer(connection)
 
+    def is_https(self, request: web.Request) -> bool:
+        """Whether the client's browser has come to a proxy of ours by https."""
+        connection, told = connection_of(request), added(request.raw_headers)
+        return bool(told) and connection is not None and self.rules.proxies.is_https(_peer(connection), told)
+
     def check_page(self, request: web.Request) -> None:
         """Keep out a foreign web page, where no key does. Raises Problem (403)."""
         self.rules.cors.check_page(request)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from swapd.core.spec import Catalog
+from swapd.core.spec import Catalog, Spec
 from swapd.web import asked, repair, surface, tunnel
 from swapd.web.anthropic import messages
 from swapd.web.client import Client
@@ -14,6 +14,8 @@ from swapd.web.headers import JSON, upstream_lines
 from swapd.web.inference import Inference
 from swapd.web.limits import expect, off_loop, read_body
 from swapd.web.upstream import Request
+
+SANDBOX = b"Content-Security-Policy: sandbox allow-scripts allow-forms\r\n"
 
 
 class OpenAI:
@@ -43,12 +45,15 @@ class OpenAI:
 
     async def by_body(self, request: web.Request) -> web.StreamResponse:
         """A POST whose JSON body names the model."""
-        client = self._inference.client(request)
+        return await self.posted(self._inference.client(request), request, surface.full(request.path))
+
+    async def posted(self, client: Client, request: web.Request, path: str) -> web.StreamResponse:
+        """The same for a client that is let in, to the engine's ``path``."""
         body = await read_body(request, self._inference.config.settings.limits.body)
         found, sent = await off_loop(repair.read, body, asked.peek)
         name = self._inference.name(found, request, client)
         client.turn.streams = bool(found.stream)
-        lines, path = JSON + upstream_lines(request.raw_headers, b"content-type"), surface.full(request.path)
+        lines = JSON + upstream_lines(request.raw_headers, b"content-type")
         if path == messages.PATH and messages.only_chats(self._inference.config.catalog, name):
             return await self._by_chat(client, name, request, sent)
         out = Request("POST", path + query_of(request), lines, *sent, ability=surface.ABILITIES[path])
@@ -58,6 +63,7 @@ class OpenAI:
         """A GET whose query names the model."""
         client = self._inference.client(request)
         name = self._inference.name(asked.Peek(), request, client)
+        client.visit.lines += _apart(self._inference.config.catalog, name)
         target, ability = request.path + query_of(request), surface.ABILITIES[request.path]
         out = Request("GET", target, upstream_lines(request.raw_headers), None, ability=ability)
         return await self._relayed(client, name, out, False)
@@ -69,6 +75,7 @@ class OpenAI:
         name, path = asked.split_path(raw, config.catalog)
         self._inference.guard.check(client.turn.who, name)
         _check_lent(config.catalog, name)
+        client.visit.lines += _apart(config.catalog, name)
         path += query_of(request)
         if tunnel.wanted(request):
             out, pour = tunnel.asked(request, path)
@@ -97,9 +104,23 @@ class OpenAI:
 
 def _check_lent(catalog: Catalog, name: str) -> None:
     """What ``as_it_is`` would refuse of any model that is meant is not waited for. Raises Problem (403)."""
+    for spec in _meant(catalog, name):
+        check_lent(spec)
+
+
+def _apart(catalog: Catalog, name: str) -> bytes:
+    """A browser is to keep pages of a server that somebody else runs apart from our own page and its session.
+
+    Those of an engine that runs here may be what they are: it could do more harm than its page.
+    """
+    return SANDBOX if any(spec.remote for spec in _meant(catalog, name)) else b""
+
+
+def _meant(catalog: Catalog, name: str) -> list[Spec]:
+    """The model of that name or alias, or those of a pool."""
     resolved, pool = catalog.resolve(name), catalog.pool(name)
-    for member in pool.models if pool is not None else [resolved[0].name] if resolved is not None else []:
-        check_lent(catalog.models[member])
+    names = pool.models if pool is not None else [resolved[0].name] if resolved is not None else []
+    return [catalog.models[member] for member in names]
 
 
 def query_of(request: web.Request) -> str:

@@ -11,7 +11,8 @@ from swapd.web.entries import CREATED, LOADED, LOADING, UNLOADED, entry
 from swapd.web.guard import may_use_pool
 from swapd.web.learned import Learned
 
-_BEST = (LOADED, LOADING, UNLOADED)
+BEST = (LOADED, LOADING, UNLOADED)
+"""The states of its models, the one that is told of it first."""
 
 
 def theirs(catalog: Catalog, who: ClientKey | None) -> list[Pool]:
@@ -31,7 +32,7 @@ def pool_entry(pool: Pool, view: View, learned: Learned) -> dict[str, Any]:
         "owned_by": "swapd",
         "aliases": [],
         "tags": [],
-        "status": min(states, key=lambda each: _BEST.index(each["value"]), default={"value": UNLOADED}),
+        "status": min(states, key=lambda each: BEST.index(each["value"]), default={"value": UNLOADED}),
         "capabilities": _common([each["capabilities"] for each in entries]),
         "architecture": {
             "input_modalities": _common([each["architecture"]["input_modalities"] for each in entries]),

@@ -33,6 +33,15 @@ class Proxies:
         """The address of whoever asks by way of ``peer``, UNIX or an address, which has ``told`` so in headers.
         None, if that is not to be believed, or not told."""
 
+    def is_https(self, peer: str, told: tuple[Field, ...]) -> bool:
+        """Whether the client's own way to a proxy that is trusted was encrypted, as that says."""
+        if not self._trusts(peer):
+            return False
+        values = [value.decode("latin-1").lower() for name, value in told if name == b"x-forwarded-proto"]
+        steps = [value.decode("latin-1").lower() for name, value in told if name == b"forwarded"]
+        ways = [dict(_pair(part) for part in step.split(";")).get("proto") for step in ",".join(steps).split(",")]
+        return "https" in (*[each.strip() for each in ",".join(values).split(",")], *ways)
+
     def _sender(self, peer: str, told: tuple[Field, ...]) -> str | None:
         if not self._trusts(peer):
             return None

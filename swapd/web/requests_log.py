@@ -1,7 +1,8 @@
 """The access log: one row for each request, never what was said in it, nor a key.
 
-Whoever has answered a request only leaves a row. A timer, which runs only while there are any, takes them to a
-thread that words and writes them all at once, as the log's format wants them (``journal``).
+Whoever has answered a request only leaves a row. A timer, which runs only while there are any, tells them to who
+counts requests, and takes them to a thread that words and writes them all at once, as the log's format wants them
+(``journal``).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -18,12 +19,13 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from swapd import tasks
+from swapd.core.answered import Answered
 from swapd.core.events import Usage
 from swapd.core.settings import Settings
 from swapd.core.text import one_line
 from swapd.web.bridge import Relayed, behind
 from swapd.web.client import Client
-from swapd.web.errors import code_of
+from swapd.web.errors import told_of
 from swapd.web.gate import Lease
 from swapd.web.manners import Manners
 from swapd.web.visit import Visit
@@ -33,12 +35,17 @@ PAUSE = 0.5
 """Seconds for which rows are gathered."""
 LAST = 2.0
 """Seconds that writing the last ones may take."""
+MANY = 50
+"""Rows of which is heard at once: so that what is made of them never holds the others up."""
 MOST = 1 << 15
-"""Rows that wait at most; what comes then is only counted."""
+"""Rows that wait to be written at most; what comes then is only counted."""
 LEFT = (b"499", "client_left")
 """The client did not wait for the end; 499 is nginx's number for it."""
+Ear = Callable[[Sequence[Answered]], None]
+"""Hears of those that have ended, some at a time."""
 POLLS = frozenset(f"GET {path}" for path in ("/health", "/ready", "/metrics", "/admin/status"))
 """Asked all day by machines: told only if they go wrong."""
+_Raw = tuple[Visit, str, Lease | None, float]
 _LONGEST = 100
 """Characters of a name that is a client's own choice."""
 
@@ -50,6 +57,21 @@ class Row(NamedTuple):
     client: str
     lease: Lease | None
     ended: float
+
+    @property
+    def answered(self) -> Answered:
+        """The same, for those who count."""
+        visit, lease = self.visit, self.lease
+        method, route = _parted(visit.what)
+        model, run, queued, loaded = _safe(visit.model), None, 0.0, 0.0
+        if lease is not None:
+            (model, run), queued, loaded = lease.run, lease.queued, lease.loaded
+        usage = (lease.usage if lease is not None else None) or Usage()
+        total, status = self.ended - visit.began, int(visit.status[:3] or 0)
+        who = (_safe(self.client), model, run)
+        return Answered(
+            self.ended, total, visit.id, method, route, status, visit.code, *who, queued, loaded, *usage
+        )
 
     def fields(self) -> dict[str, Any]:
         """What is known of it, flat: names, counts, milliseconds."""
@@ -71,6 +93,8 @@ class Row(NamedTuple):
             found["model"] = _safe(visit.model)
         if visit.code:
             found["error"] = visit.code
+        if visit.about:
+            found["about"] = _safe(visit.about)
         return found
 
     def __str__(self) -> str:
@@ -111,26 +135,43 @@ def _parted(what: str) -> tuple[str, str]:
 
 
 class RequestsLog:
-    """Gathers the rows. ``settings``: those in force."""
+    """Gathers the rows. ``settings``: those in force; ``ears`` hear of all, whether or not they are logged."""
 
-    def __init__(self, settings: Callable[[], Settings], manners: Manners) -> None:
+    def __init__(self, settings: Callable[[], Settings], manners: Manners, ears: Sequence[Ear] = ()) -> None:
         self._settings = settings
         self._manners = manners
-        self._rows: list[tuple[Visit, str, Lease | None, float]] = []
+        self._ears = tuple(ears)
+        self._rows: list[_Raw] = []
+        """Of which nobody has heard yet."""
+        self._unwritten: list[_Raw] = []
+        """Those of them that are to be logged."""
         self._lost = 0
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
 
     def note(self, visit: Visit, client: str, lease: Lease | None) -> None:
         """A request has ended. Hot: costs next to nothing."""
-        if not self._settings().log.access:
-            return
-        if len(self._rows) >= MOST:
-            self._lost += 1
-            return
         self._rows.append((visit, client, lease, time.monotonic()))
-        if self._timer is None and self._writing is None:
-            self._timer = asyncio.get_running_loop().call_later(PAUSE, self._flush)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(PAUSE, self.tell)
+        if len(self._rows) == MANY:
+            asyncio.get_running_loop().call_soon(self.tell)
+
+    def tell(self) -> None:
+        """Whoever listens hears of those that have ended, now."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        rows, self._rows = self._rows, []
+        if rows and self._ears:
+            answered = [Row(*row).answered for row in rows]
+            for ear in self._ears:
+                ear(answered)
+        if self._settings().log.access:
+            room = max(0, MOST - len(self._unwritten))
+            self._unwritten += rows[:room]
+            self._lost += len(rows[room:])
+        self._write_soon()
 
     def answered(self, client: Client) -> None:
         """The same, of one that was answered past aiohttp."""
@@ -143,7 +184,7 @@ class RequestsLog:
         try:
             response = await handler(request)
             if not isinstance(response, Relayed):
-                visit.status, visit.code = b"%d" % response.status, code_of(response)
+                visit.status, (visit.code, visit.about) = b"%d" % response.status, told_of(response)
             return response
         except asyncio.CancelledError:
             visit.status, visit.code = LEFT
@@ -162,32 +203,29 @@ class RequestsLog:
         """Write what is left, within LAST: engines must not outlive us because nobody reads our log."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST):
-                while self._rows or self._writing is not None:
-                    self._flush()
+                while self._rows or self._unwritten or self._writing is not None:
+                    self.tell()
                     if self._writing is not None:
                         await asyncio.wait([self._writing])
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _flush(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._writing is None and self._rows:
-            rows, self._rows, lost, self._lost = self._rows, [], self._lost, 0
+    def _write_soon(self) -> None:
+        if self._writing is None and self._unwritten:
+            rows, self._unwritten, lost, self._lost = self._unwritten, [], self._lost, 0
             self._writing = tasks.spawn(self._write(rows, lost), name="write access log")
 
-    async def _write(self, rows: list[tuple[Visit, str, Lease | None, float]], lost: int) -> None:
+    async def _write(self, rows: list[_Raw], lost: int) -> None:
         try:
             await asyncio.to_thread(_write, rows, lost)
         finally:
             self._writing = None
-            if self._rows:
-                self._timer = asyncio.get_running_loop().call_later(PAUSE, self._flush)
+            if self._unwritten and self._timer is None:
+                self._timer = asyncio.get_running_loop().call_later(PAUSE, self.tell)
 
 
-def _write(rows: list[tuple[Visit, str, Lease | None, float]], lost: int) -> None:
+def _write(rows: list[_Raw], lost: int) -> None:
     """As one record: a handler locks, formats and flushes once for all of them. Blocks."""
     now = time.monotonic()
     batch = [(now - row[-1], Row(*row)) for row in rows]

@@ -16,7 +16,8 @@ from swapd.core.engine import RESTING, RunId, State
 from swapd.core.events import LoadWished, UnloadWished
 from swapd.core.refusal import Exit, Reason, Refusal, Refused
 from swapd.core.settings import ClientKey
-from swapd.core.view import ModelView
+from swapd.core.spec import Pool
+from swapd.core.view import ModelView, View
 from swapd.web import asked
 from swapd.web.asked import Peek
 from swapd.web.bridge import FOLLOWS
@@ -25,10 +26,12 @@ from swapd.web.errors import BAD_REQUEST, FIRST_BYTE_LATE, MODEL_REQUIRED, Probl
 from swapd.web.events import Moves
 from swapd.web.gate import Config, Gate
 from swapd.web.guard import Guard
+from swapd.web.headers import STREAM
 from swapd.web.learned import BOUNDS, Learned
 from swapd.web.limits import expect, off_loop, read_body
 from swapd.web.manners import MANNERS
 from swapd.web.models import find, listed
+from swapd.web.pool_entries import BEST, pool_entry, theirs
 from swapd.web.upstream import EngineBroke, FirstByteLate, Upstream, get
 
 QUIET = 15.0
@@ -115,9 +118,9 @@ class Router:
         and went in between, and costs no memory.
         """
         who = self._guard.of(request)
-        headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-        response = web.StreamResponse(headers=headers)
+        response = web.StreamResponse(headers=STREAM)
         told = {model.spec.name: _stand(model) for model in listed(self._gate, who)}
+        told |= {pool.name: _stand_of(pool, self._gate.view()) for pool in theirs(self._config.catalog, who)}
         seen = self._moves.count
         await response.prepare(request)
         await response.write(b": swapd models\n\n")
@@ -145,6 +148,10 @@ class Router:
                 now["progress"] = {"stages": [STAGE], "current": STAGE, "value": round(far, 3)}
             if now != before.get(name, now):
                 events += await self._events(model, now, before[name]["status"], who)
+        for pool in theirs(self._config.catalog, who):
+            now = told[pool.name] = _stand_of(pool, view)
+            if now != (was := before.get(pool.name, now)):
+                events.append(_event(pool.name, now, was["status"], pool_entry(pool, view, self._learned)))
         if told.keys() != before.keys():
             events.append({"model": "*", "event": "models_reload"})
         return b"".join(b"data: " + msgspec.json.encode(event) + b"\n\n" for event in events)
@@ -152,15 +159,9 @@ class Router:
     async def _events(
         self, model: ModelView, now: dict[str, Any], before: str, who: ClientKey | None
     ) -> list[dict[str, Any]]:
-        """One for each name that lists show. The first of a load is called otherwise, as there."""
-        begins = now["status"] == LOADING != before
-        kind = "model_status" if begins else "status_change"
+        """One for each name that lists show."""
         learned = await self._learned.when_asked(model)
-        found = []
-        for name in names(model, who):
-            info = {"info": entry(name, model, learned, who)} if now["status"] == LOADED else {}
-            found.append({"model": name, "event": kind, "data": now | info})
-        return found
+        return [_event(name, now, before, entry(name, model, learned, who)) for name in names(model, who)]
 
     async def _named(self, request: web.Request) -> ModelView:
         """The model that the body names: nothing is loaded or unloaded by default. Raises Problem (400, 404)."""
@@ -200,6 +201,19 @@ def _stand(model: ModelView) -> dict[str, Any]:
     found = status(model)
     word = found.pop("value")
     return {"status": word} | ({"exit_code": 0} | found if word == UNLOADED else {})
+
+
+def _stand_of(pool: Pool, view: View) -> dict[str, Any]:
+    """That of the best of its models."""
+    found = [_stand(view.models[name]) for name in pool.models if name in view.models]
+    return min(found, key=lambda each: BEST.index(each["status"]), default={"status": UNLOADED, "exit_code": 0})
+
+
+def _event(name: str, now: dict[str, Any], before: str, shown: dict[str, Any]) -> dict[str, Any]:
+    """The first of a load is called otherwise, as there; one that is loaded is ``shown``."""
+    kind = "model_status" if now["status"] == LOADING != before else "status_change"
+    info = {"info": shown} if now["status"] == LOADED else {}
+    return {"model": name, "event": kind, "data": now | info}
 
 
 def _leaves(model: ModelView) -> bool:

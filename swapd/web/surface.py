@@ -45,6 +45,9 @@ SHOWN = ("/slots", "/lora-adapters")
 OLLAMA = "/api/"
 """How the paths of Ollama's API begin. Its answers are made of those to OpenAI's."""
 
+SWAP = ("/running", "/unload", "/api/models/unload")
+"""How the paths of llama-swap's own API begin, as far as they are known here."""
+
 ALSO = {path.removeprefix("/v1"): path for path in (*OPENAI, *FORMS, *ANTHROPIC)} | {
     "/v1/reranking": "/v1/rerank",
     "/v2/rerank": "/v1/rerank",

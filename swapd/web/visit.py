@@ -16,12 +16,14 @@ class Visit:
     """``lines``: headers of ours for its answer, its id first. ``sender``: who asks, by name or else address.
 
     ``what``: its method and route. ``began``: when it came, monotonic. ``model``: as it was asked for. Of the
-    answer ``status``, with which it begins (``200 OK``; empty before that), and the ``code`` of an error of ours.
+    answer ``status``, with which it begins (``200 OK``; empty before that), the ``code`` of an error of ours, and
+    what that is ``about``: the Host or the Origin that was refused.
     """
 
     model = ""
     status = b""
     code = ""
+    about = ""
 
     def __init__(self, lines: bytes, sender: str, what: str, began: float) -> None:
         self.lines = lines

@@ -3,9 +3,10 @@
 relay: what a proxy costs beside nginx. swap: from request to first byte, beside the bare engine. desk: a lease,
 and events a second of the scheduler. memory: RSS idle and with 500 streams, CPU when idle. start: seconds to
 listening. reload: what running streams notice of one. leaving: until an engine sees that its client has left.
-cycles: what a thousand engines leave behind in the daemon, and how soon each goes. crash: the daemon killed with
--9 and started again. upgrade: swapd reload --exec under load. deaths: until clients know that their engine was
-killed. deaf: the stop of an engine that does not hear SIGTERM.
+watched: what /metrics and the readers of /admin/live cost with 1 000 models, and what swapd top costs. cycles:
+what a thousand engines leave behind in the daemon, and how soon each goes. crash: the daemon killed with -9 and
+started again. upgrade: swapd reload --exec under load. deaths: until clients know that their engine was killed.
+deaf: the stop of an engine that does not hear SIGTERM. checking: swapd check of 5 and of 1 000 models.
 """
 
 from __future__ import annotations
@@ -81,6 +82,8 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], Found]] = {
     "start": partial(_told, "tests.bench.start"),
     "reload": partial(_told, "tests.bench.reload"),
     "leaving": partial(_told, "tests.bench.leaving"),
+    "watched": partial(_told, "tests.bench.watched"),
+    "checking": partial(_told, "tests.bench.checking"),
     "cycles": _cycles,
     "crash": partial(_outage, "crash", 10, 3),
     "upgrade": partial(_outage, "upgrade", 10, 3),

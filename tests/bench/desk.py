@@ -23,9 +23,11 @@ from swapd.core.engine import Endpoint, RunId
 from swapd.core.events import Asked, CatalogChanged, EngineExited, EngineReady, Ticket
 from swapd.core.refusal import Exit, Refused
 from swapd.core.scheduler import Scheduler
+from swapd.core.shared import SharedStory
 from swapd.core.spec import Catalog, Launch, Rules, Spec, Terms
 from swapd.daemon import run_loop
 from swapd.dispatch import Dispatcher, Ear
+from swapd.history.history import History
 from swapd.journal import Journal, wall_clock
 from swapd.lab.recorder import Recorder
 from swapd.machine.ledger import Ledger
@@ -35,7 +37,7 @@ from swapd.web.upstream import Upstream
 from tests.core import bench_policy
 
 LEASES, ROUNDS, CROWD = 2000, 7, 10_000
-ALL = ("journal", "feed", "upstream", "scales", "recorder")
+ALL = ("journal", "feed", "history", "upstream", "scales", "recorder")
 SETS = ((), *((ear,) for ear in ALL), ALL[:-1], ALL)
 
 
@@ -72,11 +74,12 @@ class Ears:
     def __init__(self, folder: Path) -> None:
         self._upstream = Upstream()
         self._recorder = Recorder(folder / "trace.jsonl", monotonic)
-        ledger = Ledger.open(folder, print)
+        ledger, story = Ledger.open(folder, print), SharedStory()
         self._scales = Scales(lambda event: None, NoEngines(), ledger, lambda: None)
         self.by_name: dict[str, Ear] = {
-            "journal": Journal().hear,
-            "feed": Feed(wall_clock).hear,
+            "journal": Journal(story).hear,
+            "feed": Feed(wall_clock, story=story).hear,
+            "history": History(wall_clock, story, tuple).hear,
             "upstream": self._upstream.hear,
             "scales": self._scales.hear,
             "recorder": self._recorder.hear,

@@ -57,6 +57,7 @@ async def test_a_good_config_shows_each_models_resolved_command_line(config, swa
     assert command[-2:] == ["--grammar", "it's a test"]
     assert " --port <port> " in lines[1]
     assert lines[2:4] == ["  aliases  gpt-4o, fast", "  needs    engines 1"]
+    assert "set by the operator" not in done.stdout
     assert " MiB of ram, estimated from the file (" in lines[4]
     assert lines[5] == "  ttl      30m"
     assert lines[8].endswith("--publish '127.0.0.1:<port>:80' --port <port>")
@@ -68,8 +69,12 @@ async def test_a_good_config_shows_each_models_resolved_command_line(config, swa
 async def test_pools_and_clients_are_counted_where_there_are_any(config, swapd):
     more = "pools: {both: {models: [qwen, raw]}}\nclients: {me: {key: k-of-mine}, you: {key: k-of-yours}}\n"
     config.write_text(config.read_text() + more)
+    config.chmod(0o600)
     done = await swapd("check")
     assert done.stdout.rstrip().endswith("is good: 2 models, 2 aliases, 1 pool, 2 clients")
+    assert "\nboth\n  pool     qwen, raw (choose: warm)\n" in done.stdout
+    shown = json.loads((await swapd("check", "--json")).stdout)
+    assert shown["pools"] == [{"name": "both", "models": ["qwen", "raw"], "choose": "warm"}]
 
 
 async def test_a_good_config_as_json(config, swapd):
@@ -189,4 +194,6 @@ async def test_a_file_that_no_engine_can_load_is_a_warning(tmp_path, swapd):
     done = await swapd("check", "-c", str(tmp_path / "swapd.yaml"), "--strict")
     assert done.exit_code == 1
     assert "no engine can load it: cannot read " in done.stdout
+    assert "  warning  no engine can load its file: fetch it again, or mend the path\n" in done.stdout
+    assert "memory: a cannot be loaded at all: its file is cut short, or no model\n" in done.stdout
     assert done.stdout.rstrip().endswith("is good: 1 model, 0 aliases, 1 warning")

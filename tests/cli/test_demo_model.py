@@ -9,8 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from swapd.cli import demo_config, demo_model
-from swapd.cli.demo_model import Brain, assemble, choose, places, smallest
+from swapd.cli.demo import config as demo_config
+from swapd.cli.demo import model as demo_model
+from swapd.cli.demo.model import Brain, assemble, choose, places, smallest
 from swapd.cli.failure import Failed
 from swapd.config import load
 
@@ -159,6 +160,8 @@ def test_the_demos_config_is_good_whatever_the_path(tmp_path, completes):
     assert loaded.catalog is not None
     assert tuple(loaded.catalog.models) == NAMES
     assert loaded.catalog.budget == {"engines": 1}
+    assert loaded.settings is not None
+    assert loaded.settings.keepalive_comments is None  # a slow load must leave the tour its headers
     assert len({spec.launch for spec in loaded.catalog.models.values()}) == 3
     assert all(str(odd) in spec.launch.argv for spec in loaded.catalog.models.values())
     assert all(bool(spec.terms.service.edits) is completes for spec in loaded.catalog.models.values())

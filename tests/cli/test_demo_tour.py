@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from swapd.cli import demo_show
-from swapd.cli.demo_tour import Leg, Times, walk
+from swapd.cli.demo import show as demo_show
+from swapd.cli.demo.tour import Leg, Times, walk
 from swapd.cli.failure import Failed
 from tests.cli.test_console import ESCAPES
 
@@ -186,7 +186,7 @@ def test_the_command_to_copy_is_one_that_is_found(monkeypatch, called, on_path, 
 
 
 async def test_without_an_engine_the_demo_says_how_to_get_one(swapd, monkeypatch):
-    monkeypatch.setattr("swapd.cli.demo.find_binary", lambda environ: None)
+    monkeypatch.setattr("swapd.cli.demo.command.find_binary", lambda environ: None)
     done = await swapd("demo", "--once")
     assert (done.exit_code, done.stdout) == (1, "")
     assert "pip install 'swapd[engine]'" in done.stderr

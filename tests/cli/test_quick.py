@@ -17,7 +17,7 @@ ASKING = "import swapd.cli.status, swapd.cli.load, swapd.cli.unload, swapd.cli.l
         ("import swapd.cli, swapd.cli.version", {"http.client", "msgspec", "yaml"}),
         (f"{ASKING}, swapd.cli.explain, swapd.cli.reload", {"yaml", "swapd.config", "swapd.machine", "psutil"}),
         (
-            "import swapd.cli.check",
+            "import swapd.cli.check.command",
             {"swapd.daemon", "swapd.core.scheduler", "swapd.machine", "psutil", "watchfiles"},
         ),
     ],

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from swapd.cli import service_files as files
 from swapd.cli.failure import Failed
-from swapd.cli.service_install import listening
+from swapd.cli.service import files
+from swapd.cli.service.install import listening
 
 PROJECT = Path(__file__).parents[2]
 WANTED = files.Wanted(Path("/opt/swapd/bin/swapd"), Path("/srv/my models/swapd.yaml"), ("amd",), ("[::1]:80",))

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from swapd.cli.lab_play import CUT, play
+from swapd.cli.simulate.play import CUT, play
 from swapd.config import load
 from swapd.core.commands import Cause, Grant, Revoke, Why
 from swapd.core.engine import Endpoint, RunId
@@ -149,7 +149,7 @@ async def test_memory_is_told_from_the_config_the_files_or_not_at_all(recording,
 
 async def test_without_a_budget_it_is_that_of_this_machine(recording, tmp_path, swapd, monkeypatch):
     meter = SimpleNamespace(total={"ram": 16 << 30})
-    monkeypatch.setattr("swapd.cli.simulate.open_meter", lambda environ: meter)
+    monkeypatch.setattr("swapd.cli.simulate.command.open_meter", lambda environ: meter)
     path = tmp_path / "memory.yaml"
     needs = "".join(f'  {name}: {{command: "true ${{port}}", needs: {{ram: 8GiB}}}}\n' for name in "abc")
     path.write_text(f"budget: {{reserve: 1GiB}}\nmodels:\n{needs}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
+import pytest
+
 from swapd.cli.status import show
 from tests.cli.conftest import Screen
 from tests.cli.test_console import ESCAPES
@@ -129,6 +131,14 @@ def test_in_a_pipe_every_fact_of_a_model_stands_in_its_row(pipe):
     ]
 
 
+@pytest.mark.parametrize(
+    ("execs", "told"), [(0, "3"), (1, "3, executed anew 1 time"), (2, "3, executed anew 2 times")]
+)
+def test_how_often_swapd_was_executed_anew_is_told_where_it_was(pipe, execs, told):
+    show(pipe, STATUS | {"execs": execs}, NOW)
+    assert pipe.shown.splitlines()[-1] == f"swapd 0.1.0, config generation {told}"
+
+
 def test_on_a_terminal_states_have_colours_and_nothing_is_lost_at_eighty_columns(monkeypatch):
     monkeypatch.setenv("TERM", "xterm-256color")
     narrow = Screen(terminal=True, width=80)
@@ -200,3 +210,12 @@ async def test_status_and_its_short_name_print_what_the_daemon_says(front, swapd
         assert "\norg/beta" in done.stdout
     done = await swapd("status", "--json")
     assert [model["name"] for model in json.loads(done.stdout)["models"]] == list(front.gate.catalog.models)
+
+
+def test_a_remote_that_nobody_asks_is_shown_with_its_place_and_pools_with_what_they_choose_of(pipe):
+    desktop = COLD | {"name": "desktop", "url": "http://192.168.1.20:1234"}
+    pool = {"name": "coding", "models": ["desktop", "gemma"], "choose": "warm"}
+    show(pipe, STATUS | {"models": [desktop], "pools": [pool]}, NOW)
+    row = next(line for line in pipe.shown.splitlines() if line.startswith("desktop"))
+    assert row.split()[:4] == ["desktop", "remote", "-", "192.168.1.20:1234"]
+    assert "pool: coding warm of desktop, gemma" in pipe.shown

@@ -13,11 +13,13 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import unused_port
 
+from swapd import address
 from swapd.cli.failure import BadConfig
 from swapd.cli.target import find_target, url_of
 from swapd.core.events import LoadWished, UnloadWished
 from swapd.core.refusal import Exit, Reason, Refusal
 from swapd.core.settings import Address, Settings
+from swapd.engines.house import REAPER, enter
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -55,6 +57,12 @@ async def test_unload_takes_one_model_or_all_of_them(front, swapd):
         assert (await swapd(*words)).exit_code == 2
 
 
+async def test_unload_now_waits_for_no_request(front, swapd):
+    assert (await swapd("unload", "alpha", "--now")).stdout == "alpha is cold\n"
+    assert (await swapd("unload", "--all", "--now")).stdout == "every model is cold\n"
+    assert {(type(wish), wish.now) for wish in front.gate.posted} == {(UnloadWished, True)}
+
+
 async def test_reload_says_what_changed(front, swapd):
     front.config.outcome = {
         "generation": 4,
@@ -62,7 +70,7 @@ async def test_reload_says_what_changed(front, swapd):
         "removed": [],
         "relaunched": ["c"],
         "retuned": [],
-        "needs_restart": ["listen"],
+        "needs_restart": ["listen", "trace"],
     }
     done = await swapd("reload")
     assert done.exit_code == 0
@@ -70,7 +78,8 @@ async def test_reload_says_what_changed(front, swapd):
         "generation 4",
         "  added: a, b",
         "  new launch, restarts: c",
-        "  takes effect when swapd is restarted: listen",
+        "  takes effect when swapd is restarted (--exec does not do): listen",
+        "  takes effect with `swapd reload --exec`, or a restart: trace",
     ]
     front.config.outcome = {"generation": 4, "added": []}
     assert (await swapd("reload")).stdout == "nothing changed (generation 4)\n"
@@ -111,6 +120,51 @@ async def test_the_address_and_the_key_come_from_the_config(front, swapd, tmp_pa
     config.write_text(f"listen: 127.0.0.1:{front.port}\nadmin: {{key: right}}\nmodels: {{}}\n")
     assert (await swapd("status")).exit_code == 0
     assert (await swapd("status", "-c", str(config))).exit_code == 0
+
+
+@pytest.fixture
+def sign(front, tmp_path, monkeypatch):
+    """A config whose `listen` was edited since its daemon started, the lock of that, and what it wrote down."""
+    monkeypatch.delenv("SWAPD_URL")
+    config, state = tmp_path / "swapd.yaml", tmp_path / "state"
+    config.write_text(f"listen: 127.0.0.1:{unused_port()}\nstate_dir: {state}\nmodels: {{}}\n")
+    house = enter(state)
+    address.put_up(state, config, [f"http://0.0.0.0:{front.port}"])
+    yield config, state, house
+    house.leave()
+
+
+async def test_a_daemon_is_found_though_its_listen_was_edited_since_or_is_any_port(sign, swapd):
+    config, _, _ = sign
+    assert (await swapd("status")).exit_code == 0
+    config.write_text(config.read_text().replace(config.read_text().split()[1], "127.0.0.1:0"))
+    assert (await swapd("status")).exit_code == 0
+
+
+async def test_what_a_dead_daemon_another_config_or_a_reaper_wrote_down_counts_for_nothing(sign, swapd, tmp_path):
+    config, state, house = sign
+    said = f"http://{config.read_text().split()[1]}"
+    other = tmp_path / "other.yaml"
+    other.write_text(config.read_text())
+    assert f"cannot reach swapd at {said}: " in (await swapd("status", "-c", str(other))).stderr
+    sign_of_a_reaper = f"{REAPER} 4711"
+    (state / "lock").write_text(sign_of_a_reaper)
+    assert f"cannot reach swapd at {said}: " in (await swapd("status")).stderr
+    house.leave()
+    assert f"cannot reach swapd at {said}: " in (await swapd("status")).stderr
+    (state / address.FILE).write_text("{")
+    assert address.look(state, config) == ()
+    address.take_down(state)
+    assert address.look(state, config) == ()
+
+
+async def test_who_does_not_answer_where_it_said_either_is_told_with_both_addresses(sign, swapd):
+    config, state, _ = sign
+    gone = f"http://127.0.0.1:{unused_port()}"
+    address.put_up(state, config, [gone])
+    done = await swapd("status")
+    assert f"cannot reach swapd at {gone}: connection refused" in done.stderr
+    assert f"says http://{config.read_text().split()[1]}, but its daemon was started before that" in done.stderr
 
 
 async def test_a_daemon_that_is_not_there_is_told_with_what_to_do(swapd):

@@ -40,8 +40,8 @@ def test_every_key_arrives(model):
     )
 
 
-def test_pinned_implies_preload_and_no_ttl(model):
-    assert model(f"{RAW}, pinned: true, ttl: 5m").terms.stay == Stay(ttl=None, pinned=True, preload=True)
+def test_pinned_implies_preload_and_the_ttl_is_for_when_it_is_unpinned(model):
+    assert model(f"{RAW}, pinned: true, ttl: 5m").terms.stay == Stay(ttl=300.0, pinned=True, preload=True)
 
 
 def test_concurrency_is_what_runs_in_parallel(model):

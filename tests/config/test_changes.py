@@ -85,4 +85,9 @@ def test_whether_memory_is_measured_at_all_is_a_change_of_the_budget(edited):
 def test_the_words_name_what_changed():
     assert Changes().words() == "nothing changed"
     change = Changes(added=("a", "b"), retuned=("c",), needs_restart=("listen",))
-    assert change.words() == "added: a, b; retuned: c; needs restart: listen"
+    assert change.words() == "added: a, b; retuned: c; in force once swapd is restarted: listen"
+    change = Changes(needs_restart=("state_dir", "trace"), settings=("log",))
+    assert change.words() == (
+        "settings: log; in force once swapd is restarted: state_dir; "
+        "in force after `swapd reload --exec`, or a restart: trace"
+    )

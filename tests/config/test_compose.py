@@ -29,9 +29,10 @@ def read(text: str):
         ("null\n", "f:1:1 the file is empty: it needs at least 'models:'"),
         ("a: {b: 1\nc: 2\n", "f:2:2 this is not YAML: did not find expected ',' or '}' while parsing a flow "
          "mapping that begins in line 1"),
-        ("a: 'never closed\n", "f:2:1 this is not YAML: found unexpected end of stream while scanning a quoted "
-         "scalar that begins in line 1"),
-        ("a: b: c\n", "f:1:5 this is not YAML: mapping values are not allowed in this context"),
+        ("a: 'never closed\n", "f:2:1 this is not YAML: the quote that opens in line 1 is never closed"),
+        ("a: b: c\n", "f:1:5 this is not YAML: mapping values are not allowed in this context; mostly this line "
+         "is indented deeper than its neighbours, the line above has no blank after its ':', or a value with ': ' "
+         "in it has no quotes"),
         ("a:\n\tb: c\n", "f:2:1 a tab cannot indent YAML: use spaces"),
         ("a: {b: ${c}/d}\n", "f:1:9 this is not YAML: did not find expected ',' or '}' while parsing a flow "
          "mapping that begins in line 1; within {...} or [...] a value that holds ${...} needs quotes: "

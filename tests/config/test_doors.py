@@ -103,7 +103,7 @@ def test_an_empty_key_is_refused(problems):
 
 
 def test_a_key_and_a_key_file_do_not_go_together(problems, tmp_path):
-    (tmp_path / "key").write_text("k")
+    (tmp_path / "key").write_text("a-good-key")
     assert problems("admin: {key: k, key_file: key}\nmodels: {}") == [
         "swapd.yaml:1:8: admin: has both 'key' and 'key_file': keep one of them"
     ]

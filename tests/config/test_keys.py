@@ -91,7 +91,10 @@ SHORT = "has 7 characters, not 8 to 4096: `swapd key` makes one"
          "36: clients.a.rate: '5' is not a rate: write it like 10/s, 120/min, 50k/hour or 1M/day"),
         ("a: {key: sk-12345, rate: {tokens: 0/min}}",
          "45: clients.a.rate.tokens: '0/min' lets nothing through: give at least 1/min, or remove the key"),
-        ("a: {key: sk-12345, rate: [5]}", "36: clients.a.rate: must be a mapping of keys, not a list"),
+        (
+            "a: {key: sk-12345, rate: [5]}",
+            "36: clients.a.rate: must be a mapping of keys ('requests', 'tokens'), not a list",
+        ),
         ("a: {key: sk-12345, rate: }", "36: clients.a.rate: is empty: give it a value or remove the key"),
         ("a: {key: sk-12345, concurrency: 0}", "43: clients.a.concurrency: 0 is too small: the least is 1"),
         ("'': {key: sk-12345}", "11: clients.: '' cannot be a client's name: give it one that can be printed"),
@@ -145,6 +148,16 @@ def test_a_credential_that_is_not_there_says_where_it_comes_from(problems, tmp_p
         "swapd.yaml:1:27: clients.a.credential: cannot read the key in 'phone': No such file or directory; "
         "say 'LoadCredential=phone:PATH' in swapd's unit"
     ]
+
+
+@pytest.mark.parametrize("section", ["admin: {key_file: key}", "clients: {a: {key_file: key}}"])
+@pytest.mark.parametrize(("key", "told"), [("short", "has 5 characters"), ("two words", "holds a blank")])
+def test_a_key_in_a_file_is_one_that_a_header_can_carry(problems, tmp_path, section, key, told):
+    (tmp_path / "key").write_text(key)
+    (tmp_path / "key").chmod(0o600)
+    (problem,) = problems(f"{section}\nmodels: {{}}")
+    assert f"key_file: the key in it {told}" in problem
+    assert key not in problem
 
 
 @pytest.mark.parametrize("section", ["admin: {key_file: key}", "clients: {a: {key_file: key}}"])

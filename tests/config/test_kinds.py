@@ -134,6 +134,24 @@ def test_what_a_model_can_do_is_what_is_known_of_it_and_never_guessed(model, key
     assert model(keys).terms.service.abilities == can
 
 
+def test_capabilities_that_the_flags_leave_out_are_warned_of(loaded):
+    found = loaded(
+        """models:
+  a: {path: /x, capabilities: [embeddings, chat]}
+  b: {path: /x, capabilities: [embeddings], embeddings: true}
+  c: {path: /x, capabilities: [chat, rerank], reranking: true}
+  d: {url: "http://h", capabilities: [embeddings]}
+  e: {command: "docker run -p ${port}:80 x", capabilities: [rerank]}
+"""
+    )
+    told = [str(warning).split(":", 3)[3] for warning in found.warnings if "leave that out" in str(warning)]
+    says = "and its flags leave that out"
+    assert told == [
+        f" models.a.capabilities: says 'embeddings', {says}: say 'embeddings: true' (--embeddings)",
+        f" models.c.capabilities: says 'chat', {says}: remove what makes it embed or rerank",
+    ]
+
+
 def test_a_key_may_come_from_the_environment(loaded):
     found = loaded('models: {m: {url: "http://h", api_key: "${env.DESK_KEY}"}}', environ={"DESK_KEY": "k-1"})
     assert found.catalog.models["m"].launch.key == "Authorization: Bearer k-1"

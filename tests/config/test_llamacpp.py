@@ -6,7 +6,7 @@ import pytest
 
 from swapd.config import llamacpp
 
-HEAD = ("${binary}", "--host", "${host}", "--port", "${port}", "--alias", "m", "-m", "/x")
+HEAD = ("${binary}", "--host", "${host}", "--port", "${port}", "--metrics", "--alias", "m", "-m", "/x")
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_each_key_becomes_its_flag(model, keys, flags):
 
 def test_on_a_unix_socket_an_engine_takes_no_port(model):
     argv = model("path: /x, socket: unix").launch.argv
-    assert argv[:5] == ("${binary}", "--host", "${socket}", "--alias", "m")
+    assert argv[:6] == ("${binary}", "--host", "${socket}", "--metrics", "--alias", "m")
     assert "--port" not in argv
 
 

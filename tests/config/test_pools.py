@@ -33,7 +33,7 @@ def test_a_pool_names_its_models_in_their_order_and_may_be_the_default(loaded):
         ("{p: {models: []}}", "21: pools.p.models: is empty: list at least one model"),
         ("{p: {choose: first}}", "9: pools.p: names no models: list them under 'models'"),
         ("{p: }", "9: pools.p: names no models: list them under 'models'"),
-        ("{p: 3}", "12: pools.p: must be a mapping of keys, not '3'"),
+        ("{p: 3}", "12: pools.p: must be a mapping of keys ('models', 'choose'), not '3'"),
         ("{p: {models: ann}}", "21: pools.p.models: must be a list, not "),
         ("{ann: {models: [bob]}}", "9: pools.ann: 'ann' is already the name of a model: choose another name"),
         ("{al: {models: [bob]}}", "9: pools.al: 'al' is already an alias of 'ann': choose another name"),

@@ -50,6 +50,8 @@ def test_whole_numbers_have_a_least():
         units.whole(1)("0")
     with pytest.raises(ValueError, match=r"'1\.5' is not a whole number"):
         units.whole(0)("1.5")
+    with pytest.raises(ValueError, match=r"'32k' is not a whole number \(write it out: 32768\)"):
+        units.whole(0)("32k")
     with pytest.raises(ValueError, match="is not a whole number"):
         units.whole(0)("9" * 5000)
 

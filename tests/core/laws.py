@@ -28,7 +28,7 @@ class Laws(RoomLaws, TurnLaws):
 
     def witness(self, scheduler: Scheduler, event: fact.Event, now: float, orders: list[order.Command]) -> None:
         assert now >= self.now, "time ran backwards"
-        self.now, self.wishes = now, scheduler.book.wishes
+        self.now, self.wishes, self.pinning = now, scheduler.book.wishes, scheduler.book.pinning
         was_over = self.over()
         self.hear(event)
         if isinstance(event, fact.Asked) and not turned_away(event, orders):
@@ -130,7 +130,7 @@ class Laws(RoomLaws, TurnLaws):
 
     def _may_go(self, life: Life, why: order.Why) -> None:
         name = life.run.model
-        if why.cause in (Cause.EVICTED, Cause.TTL):
+        if why.cause in (Cause.EVICTED, Cause.TTL) and self.has_its_place(name):
             assert not self.pinned(name), f"{life.run} is pinned"
         if why.cause is Cause.EVICTED:
             owed = self.owed(life)
@@ -149,7 +149,7 @@ class Laws(RoomLaws, TurnLaws):
         life.terminated = self.now
 
     def _may_be_cut(self, run: RunId) -> None:
-        """A lease is cut only when its drain is overdue, the engine is unusable or the daemon was told twice."""
+        """A lease is cut only when its drain is overdue, the engine is unusable, or somebody said: now."""
         life = self.living(run)
         if life.excused:
             return

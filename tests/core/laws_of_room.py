@@ -41,7 +41,7 @@ class RoomLaws(NaiveBook):
             assert spawn.way in ways or alone, f"{spawn.run} is placed where it was not weighed"
             return
         memory = [name for name in self.catalog.budget if is_memory(name)]
-        keeps = {name for name, spec in self.catalog.models.items() if spec.terms.stay.pinned}  # even at rest
+        keeps = {name for name, spec in self.catalog.models.items() if self.to_pin(spec)}  # even at rest
         beside = [life.run for name, life in self.lives.items() if name not in keeps]
         shared = [run for run in beside if any(self.living(run).way.cost.get(name) for name in memory)]
         assert not shared, f"{spawn.run} is unknown, but loads beside {shared}"

@@ -40,6 +40,7 @@ class NaiveBook:
     rested: set[str] = field(default_factory=set)
     resting: set[str] = field(default_factory=set)
     wishes: dict[str, tuple[Wish, float]] = field(default_factory=dict)
+    pinning: dict[str, bool] = field(default_factory=dict)
     closings: int = 0
     now: float = 0.0
 
@@ -90,13 +91,24 @@ class NaiveBook:
                 if (found := self.catalog.resolve(name)) and not self.closings:
                     wish = self.rested.discard if isinstance(event, fact.LoadWished) else self.rested.add
                     wish(found[0].name)
+                if found and isinstance(event, fact.UnloadWished) and event.now and found[0].name in self.lives:
+                    self.lives[found[0].name].excused = True
+            case fact.PinWished(name, pinned):
+                if (found := self.catalog.resolve(name)) and not self.closings:
+                    self._pins(found[0].name, pinned)
             case fact.KeepWished(run, ttl):
-                if (life := self.life(run)) and life.serving and not life.spec.terms.stay.pinned:
+                if (life := self.life(run)) and life.serving and not self.to_pin(life.spec):
                     self._stays(life, replace(life.spec.terms.stay, ttl=ttl))
             case fact.Closing():
                 self.closings += 1
                 for life in self.lives.values():
                     life.excused |= self.closings > 1
+
+    def _pins(self, name: str, pinned: bool) -> None:
+        if pinned:
+            self.rested.discard(name)
+        elif (life := self.lives.get(name)) and life.run not in self.holding.values():
+            life.idle = self.now
 
     def _finds(self, found: fact.Found) -> None:
         name = found.run.model
@@ -175,7 +187,26 @@ class NaiveBook:
 
     def pinned(self, name: str) -> bool:
         spec = self.catalog.models.get(name)
-        return spec is not None and spec.terms.stay.pinned and name not in self.rested
+        return spec is not None and self.to_pin(spec) and name not in self.rested
+
+    def has_its_place(self, name: str) -> bool:
+        """Whether a pinned model fits beside the pinned ones before it; else it is pinned in vain."""
+        kept: dict[str, int] = {}
+        for spec in self.catalog.models.values():
+            if not self.to_pin(spec) or not (ways := self.ways(spec.name)):
+                continue
+            budget = self.catalog.budget
+            fits = any(all(a <= budget.get(n, a) - kept.get(n, 0) for n, a in w.cost.items()) for w in ways)
+            if spec.name == name:
+                return fits
+            cost = self.lives[spec.name].way.cost if spec.name in self.lives else ways[0].cost
+            for resource, amount in cost.items() if fits else ():
+                kept[resource] = kept.get(resource, 0) + amount
+        return True
+
+    def to_pin(self, spec: Spec) -> bool:
+        """The operator's word, as far as it was taken, or else the config's."""
+        return self.pinning.get(spec.name, spec.terms.stay.pinned)
 
     def waits_for(self, model: str) -> list[Place]:
         return [place for place in self.waiting.values() if place.model == model]

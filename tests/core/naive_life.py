@@ -31,7 +31,7 @@ class Life:
     idle: float = 0.0
     """Since when nobody holds it, if nobody does."""
     excused: bool = False
-    """Sick, or the second Closing: may be ended whatever its leases."""
+    """Sick, to be unloaded now, or the second Closing: may be ended whatever its leases."""
     found: Found | None = None
     """How an earlier life of the daemon left it."""
     adopted: bool = False

@@ -170,8 +170,11 @@ class Play:
     def loads(self, name: str) -> Play:
         return self.hears(fact.LoadWished(name))
 
-    def unloads(self, name: str) -> Play:
-        return self.hears(fact.UnloadWished(name))
+    def unloads(self, name: str, now: bool = False) -> Play:
+        return self.hears(fact.UnloadWished(name, now))
+
+    def pins(self, name: str, pinned: bool = True) -> Play:
+        return self.hears(fact.PinWished(name, pinned))
 
     def keeps(self, run: str, ttl: float | None) -> Play:
         return self.hears(fact.KeepWished(run_id(run), ttl))

@@ -134,7 +134,9 @@ class Day:
         return self.rng.choice([fact.EngineSick(self.run(), "hangs"), fact.EngineShort(self.run(), "2 layers")])
 
     def wished(self) -> Event:
-        return self.rng.choice([fact.LoadWished, fact.UnloadWished])(self.name())
+        name = self.name()
+        wishes = (fact.LoadWished(name), fact.UnloadWished(name), fact.UnloadWished(name, now=True))
+        return self.rng.choice(wishes)
 
     def kept(self) -> Event:
         return fact.KeepWished(self.run(), self.rng.choice([None, 0.0, 3.0]))

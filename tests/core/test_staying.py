@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from swapd.core.refusal import Exit
 from tests.core.play import Play, model
 
 # -- ttl -------------------------------------------------------------------------------------------------
@@ -180,6 +181,23 @@ def test_unload_stops_an_idle_engine_drains_a_busy_one_and_refuses_its_waiters()
     play.asks("b", 1, 2).unloads("b")
     play.orders("grant 1 on b#1", "refuse 2: MODEL_UNLOADED", "drain b#1: unload by the operator")
     play.unloads("b").leaves(1).orders("terminate b#1: drained")
+
+
+def test_unload_now_cuts_those_who_hold_it_whether_it_drains_already_or_not() -> None:
+    cut = ("revoke 1 of a#1: unload by the operator", "terminate a#1: unload by the operator")
+    play = Play("a").up("a").asks("a", 1, 2).forgets()
+    play.unloads("a", now=True).orders("refuse 2: MODEL_UNLOADED", *cut)
+    play.unloads("a", now=True).exits("a#1", Exit(code=0)).silence()
+    assert play.state("a") == "cold"
+    play = Play("a").up("a").asks("a", 1).unloads("a").forgets()
+    play.after(1).unloads("a").silence()
+    play.unloads("a", now=True).orders(*cut)
+    play.exits("a#1", Exit(code=0)).asks("a", 3).orders("spawn a#2: asked for (1 waiting)")
+
+
+def test_unload_now_of_one_that_loads_stops_it_as_ever() -> None:
+    play = Play("a").loads("a").forgets().unloads("a", now=True)
+    play.orders("terminate a#1: unload by the operator")
 
 
 def test_unload_of_the_cold_the_unknown_and_the_resting() -> None:

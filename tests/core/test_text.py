@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from swapd.core.text import one_line, printable
+from swapd.core.text import one_line, printable, without_secrets
 
 KEPT = "two\nlines\tand naïve 模型 🦙 \\x1b"
 
@@ -42,3 +42,22 @@ def test_json_text_remains_json_of_the_same_value():
 
 def test_a_name_is_one_line_of_printable_characters():
     assert one_line("a\n\t\u00a0\U000e0001ü") == r"a\x0a\x09\u00a0\U000e0001ü"
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["-H", "Authorization: Bearer abc"], ["-H", "Authorization: HIDDEN"]),
+        (["-H", "X-Api-Key: abc"], ["-H", "X-Api-Key: HIDDEN"]),
+        (["--proxy", "http://me:a@bc@host/x"], ["--proxy", "http://me:HIDDEN@host/x"]),
+        (["--proxy=http://abc@host/x"], ["--proxy=http://HIDDEN@host/x"]),
+        (["-c", "x --api-key abc -v && y --api-key=abc"], ["-c", "x --api-key HIDDEN -v && y --api-key=HIDDEN"]),
+        (
+            ["--key", "abc", "A_TOKEN=abc", "-m", "a@b.gguf"],
+            ["--key", "HIDDEN", "A_TOKEN=HIDDEN", "-m", "a@b.gguf"],
+        ),
+        (["--url", "http://host:80/a@b"], ["--url", "http://host:80/a@b"]),
+    ],
+)
+def test_a_command_is_shown_without_its_secrets_wherever_they_stand_in_it(words, shown):
+    assert without_secrets(words) == shown

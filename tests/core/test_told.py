@@ -6,7 +6,7 @@ from swapd.core import commands as order
 from swapd.core import events as fact
 from swapd.core.commands import Cause, Why
 from swapd.core.engine import Endpoint, RunId
-from swapd.core.need import Need, Source, Way
+from swapd.core.need import Need, Reading, Source, Way
 from swapd.core.refusal import Exit, Reason, Refusal
 from swapd.core.scheduler import Scheduler
 from swapd.core.spec import Alias, Catalog, Launch, Rules
@@ -50,11 +50,13 @@ def swapped() -> Teller:
 
 def test_a_swap_says_who_made_room_for_whom_what_it_cost_and_who_waited() -> None:
     (swap,) = swapped().of("swap")
-    assert swap.text == "swap a -> b took 9.2 s (drain 0.0, stop 0.4, load 8.8), 3 requests waited up to 9.2 s"
+    cost = "(drain 0.0, stop 0.4, freed 0.0, load 8.8)"
+    assert swap.text == f"swap a -> b took 9.2 s {cost}, 3 requests waited up to 9.2 s"
     assert swap.data == {
         "evicted": ["a#1"],
         "why": "asked for (1 waiting)" if "1 waiting" in swap.data["why"] else "asked for (3 waiting)",
-        "seconds": {"total": 9.2, "drain": 0.0, "stop": 0.4, "load": 8.8},
+        "cause": "asked",
+        "seconds": {"total": 9.2, "drain": 0.0, "stop": 0.4, "freed": 0.0, "load": 8.8},
         "waited": {"requests": 3, "longest": 9.2},
         "clients": ["ann", "bob"],
     }
@@ -65,8 +67,26 @@ def test_a_drain_is_part_of_what_it_cost() -> None:
     teller.hears(fact.Ticked(), after=30).hears(fact.Left(fact.Ticket(1)), after=2)
     teller.hears(fact.EngineExited(A, Exit(code=0)), after=0.5).hears(fact.EngineReady(B, HERE), after=3)
     (swap,) = teller.of("swap")
-    assert swap.text == "swap a -> b took 5.5 s (drain 2.0, stop 0.5, load 3.0), 1 request waited up to 36 s"
+    cost = "(drain 2.0, stop 0.5, freed 0.0, load 3.0)"
+    assert swap.text == f"swap a -> b took 5.5 s {cost}, 1 request waited up to 36 s"
     assert [told.text for told in teller.of("drain")] == ["drain a#1: makes room for b"]
+
+
+def test_the_parts_of_a_swap_say_how_long_memory_was_not_seen_free_and_a_process_not_heard_of() -> None:
+    story = Story()
+    story.hear(fact.Ticked(), [order.Terminate(A, (), Why(Cause.EVICTED, "b"))], 0.0)
+    story.hear(fact.EngineExited(A, Exit(code=0)), [], 0.5)
+    story.hear(fact.MachineRead(Reading(1.25)), [order.Spawn(B, Launch(("b",)), Why(Cause.ASKED))], 1.25)
+    (_, swap) = story.hear(fact.EngineReady(B, HERE, listened=6.0), [], 8.25)
+    assert swap.data["seconds"] == {
+        "total": 8.25,
+        "drain": 0.0,
+        "stop": 0.5,
+        "freed": 0.75,
+        "spawn": 1.0,
+        "load": 6.0,
+    }
+    assert "took 8.2 s (drain 0.0, stop 0.5, freed 0.8, spawn 1.0, load 6.0)" in swap.text
 
 
 def test_a_swap_that_nobody_waited_for_says_why_it_was_made() -> None:
@@ -75,6 +95,12 @@ def test_a_swap_that_nobody_waited_for_says_why_it_was_made() -> None:
     teller.hears(fact.EngineExited(A, Exit(code=0)), after=0.2).hears(fact.EngineReady(B, HERE), after=1)
     (swap,) = teller.of("swap")
     assert swap.text.endswith(", load by the operator")
+
+
+def test_what_the_operator_pins_is_told() -> None:
+    teller = Teller("a").hears(fact.PinWished("a", pinned=True)).hears(fact.PinWished("a", pinned=False))
+    told = [told.text for kind in ("pin", "unpin") for told in teller.of(kind)]
+    assert told == ["the operator wants to pin a", "the operator wants to unpin a"]
 
 
 def test_a_start_into_free_room_is_no_swap() -> None:
@@ -125,7 +151,7 @@ def test_a_full_queue_is_told_with_the_way_out() -> None:
     told = Story().hear(
         fact.Ticked(), [order.Refuse(fact.Ticket(1), Refusal(Reason.QUEUE_FULL, "a", detail=full))], 0
     )
-    assert told[0].text == f"refuse request 1: cannot queue a request for model 'a': {full}; try again in a moment"
+    assert told[0].text == f"refuse ticket 1: cannot queue a request for model 'a': {full}; try again in a moment"
 
 
 def test_a_grant_and_a_refusal_name_the_client() -> None:
@@ -157,7 +183,7 @@ def test_an_engines_last_lines_are_no_part_of_what_outsiders_read() -> None:
     refuse = order.Refuse(fact.Ticket(1), Refusal(Reason.START_FAILED, "a", end))
     told = Story().hear(fact.EngineExited(A, end), [refuse], 0)
     assert all("what the user wrote" not in t.text + str(dict(t.data)) for t in told)
-    assert told[1].text == "refuse request 1: cannot start the engine of model 'a': exited with code 1"
+    assert told[1].text == "refuse ticket 1: cannot start the engine of model 'a': exited with code 1"
 
 
 def test_all_that_can_be_ordered_or_noted_has_its_line() -> None:
@@ -177,7 +203,7 @@ def test_all_that_can_be_ordered_or_noted_has_its_line() -> None:
         ("kill", "warning", "kill a#1: it did not stop in time"),
         ("unseen", "warning", "a#1 is gone: its memory was not seen free in time; going on without"),
         ("short", "warning", "a#1 loaded less than was asked for: 20 of 33 layers"),
-        ("cut", "warning", "cut request 1 off from a#1"),
+        ("cut", "warning", "cut ticket 1 off from a#1"),
         ("unload", "info", "the operator wants to unload a"),
         ("weighed", "debug", "what b needs is not known yet: no file"),
     ]

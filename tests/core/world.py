@@ -254,11 +254,13 @@ class World:
             return
         self._later(self.rng.expovariate(self.temper.meddles), self._operator)
         name = self.rng.choice(list(self.catalog.models))
-        deed = self.rng.randrange(6)
+        deed = self.rng.randrange(8)
         if deed == 0:
             self.hears(fact.LoadWished(name))
         elif deed == 1:
-            self.hears(fact.UnloadWished(name))
+            self.hears(fact.UnloadWished(name, self.rng.random() < 0.3))
+        elif deed > 5:
+            self.hears(fact.PinWished(name, deed == 7))
         else:
             self.hears(fact.CatalogChanged(self._edited(name, deed)))
 

@@ -9,9 +9,11 @@ import uuid
 
 import pytest
 
-from swapd import doors
+from swapd import address, doors
+from swapd.cli.target import find_target
 from swapd.config import load
 from swapd.daemon import Daemon
+from swapd.engines.house import is_lived_in
 from tests.processes import MARK, fake, marked, until
 
 pytestmark = pytest.mark.e2e
@@ -44,6 +46,19 @@ async def test_a_unix_socket_is_served_and_removed_at_the_end(tmp_path, connect)
     daemon.stop()
     assert await running == 0
     assert not door.exists()
+
+
+async def test_where_it_listens_is_written_in_its_state_folder_while_it_does(tmp_path):
+    path, state = tmp_path / "swapd.yaml", tmp_path / "state"
+    path.write_text(f"listen: 127.0.0.1:0\nstate_dir: {state}\nmodels: {{}}\n")
+    daemon = Daemon(path, os.environ, load(path, os.environ))
+    running = asyncio.ensure_future(daemon.run())
+    urls = await daemon.listening()
+    assert (list(address.look(state, path)), is_lived_in(state)) == (urls, True)
+    assert find_target(str(path), None, {}).url == urls[0]
+    daemon.stop()
+    assert await running == 0
+    assert (address.look(state, path), is_lived_in(state)) == ((), False)
 
 
 def test_connections_leave_file_descriptors_for_everything_else():

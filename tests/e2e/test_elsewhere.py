@@ -111,7 +111,7 @@ async def test_a_server_over_tls_is_asked_if_the_machine_trusts_it_and_another_k
 async def test_a_server_that_went_away_is_told_and_asked_again_when_it_is_back(start, connect):
     desk = Fake("lmstudio", key_of("lmstudio"))
     async with served(desk) as url:
-        quick = model("lmstudio", url, "start_timeout: 300ms", "retry: {backoff: 10ms}")
+        quick = model("lmstudio", url, "start_timeout: 1s", "retry: {backoff: 10ms}")
         client = await connect(start(f"listen: 127.0.0.1:0\nmodels:\n{quick}"))
         assert await client.text("lmstudio") == "lmstudio says lmstudio"
     async with client.chat("lmstudio") as answer:

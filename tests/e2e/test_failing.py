@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -87,7 +88,8 @@ async def test_a_stranger_on_the_port_is_not_taken_for_the_engine(start, connect
     asking = asyncio.ensure_future(client.chat("alpha"))
     await until(lambda: client.is_in("alpha", "starting"))
     pid = (await client.model("alpha"))["pid"]
-    port = int(Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[2])
+    words = await until(lambda: Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[2:])
+    port = int(words[0])
 
     async def serve(reader, writer):
         await reader.readline()
@@ -147,15 +149,20 @@ async def test_an_engine_whose_socket_was_removed_is_started_again_for_the_next_
 
 async def test_a_log_flood_costs_nobody_else_anything(start, connect):
     client = await connect(start(config(engine("--log-flood", "50"))))
-    flooded = asyncio.ensure_future(client.text("alpha"))
-    lags = []
-    while not flooded.done():
+
+    async def lag() -> float:
         begun = time.monotonic()
         async with client.http.get("/health") as answer:
             assert answer.status == 200
-        lags.append(time.monotonic() - begun)
+        return time.monotonic() - begun
+
+    calm = statistics.median([await lag() for _ in range(20)])
+    flooded = asyncio.ensure_future(client.text("alpha"))
+    lags = []
+    while not flooded.done():
+        lags.append(await lag())
     assert (await flooded).startswith(" alpha")
-    assert sorted(lags)[len(lags) // 2] < 0.1
+    assert statistics.median(lags) < max(0.1, 5 * calm)  # the machine may be busy with others
 
 
 async def test_bad_json_an_unknown_model_and_a_huge_body_are_answered_at_once(start, connect):
@@ -201,7 +208,7 @@ async def test_a_bad_config_exits_2_with_every_problem(start_fresh):
 
 
 async def test_sigterm_lets_a_stream_finish_and_leaves_nothing(start_fresh, connect):
-    daemon = start_fresh(config(engine("--chunk-seconds", "0.02", "--words", "30")))
+    daemon = start_fresh(config(engine("--chunk-seconds", "0.02", "--words", "120")))
     client = await connect(daemon)
     async with client.chat("alpha", stream=True) as answer:
         await answer.content.readany()
@@ -221,7 +228,7 @@ async def test_who_follows_a_log_reads_it_to_its_end_and_holds_up_nobody(start, 
     async with client.http.get("/admin/logs/alpha?follow=1") as log:
         begun = time.monotonic()
         assert await asyncio.to_thread(daemon.stop) == 0
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 4  # it would be given 5
         assert (await log.text()).endswith("--- alpha#1: exited with code 0\n")
 
 
@@ -272,8 +279,10 @@ async def test_a_daemon_whose_parent_cares_for_nothing_serves_and_ends_in_order(
             assert (await Client(session).text("alpha")).startswith(" alpha")
         streams = [str(Path(f"/proc/{daemon.process.pid}/fd/{number}").readlink()) for number in (0, 1)]
         assert streams == [os.devnull, os.devnull], "else a socket has its number"
-        assert not [kept for kept in (tmp_path / "state").rglob("*") if kept.lstat().st_mode & 0o022]
         assert await asyncio.to_thread(daemon.stop) == 0
+        kept = list((tmp_path / "state").rglob("*"))  # only now: a running daemon replaces its files as it goes
+        assert kept
+        assert not [path for path in kept if path.lstat().st_mode & 0o022]
     finally:
         daemon.close()
 

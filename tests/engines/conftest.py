@@ -54,8 +54,8 @@ class Room:
     def fake(self, *flags: str, **more: Any) -> RunId:
         return self.spawn(Launch((sys.executable, str(FAKE), "--port", "${port}", *flags), **more))
 
-    def terminate(self, run: RunId, *stop: str) -> None:
-        self.supervisor.perform(Terminate(run, stop, WHY))
+    def terminate(self, run: RunId, *stop: str, why: Why = WHY) -> None:
+        self.supervisor.perform(Terminate(run, stop, why))
 
     def kill(self, run: RunId) -> None:
         self.supervisor.perform(Kill(run))

@@ -121,7 +121,7 @@ async def test_a_fork_storm_that_leaves_session_environment_and_parents_dies_at_
         await until(lambda: len(group.procs()) > 10)
         assert group.is_populated()
         group.kill()
-        await until(lambda: not group.is_populated(), bound=2)
+        await until(lambda: not group.is_populated())
         assert group.procs() == []
     group.remove()
     assert not group.path.exists()

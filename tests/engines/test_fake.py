@@ -75,7 +75,7 @@ async def test_echo_tells_what_came_even_in_chunks(room, http):
 
 async def test_a_slow_whole_answer_keeps_its_slot_when_the_client_has_left(room, http, tmp_path):
     journal = tmp_path / "journal"
-    port = await room.ready(room.fake("--slow-nonstream", "0.5", "--journal", str(journal)))
+    port = await room.ready(room.fake("--slow-nonstream", "1.2", "--journal", str(journal)))
 
     async def busy():
         async with http.get(f"http://127.0.0.1:{port}/slots") as answer:
@@ -114,7 +114,7 @@ async def test_a_connection_may_be_closed_untold_after_each_answer(room):
     port = await room.ready(room.fake("--keep-alive", "0"))
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET /health HTTP/1.1\r\n\r\n")
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(4):  # it would wait 5 s for the next one
         told = await reader.read()
     writer.close()
     assert b'{"status": "ok"}' in told

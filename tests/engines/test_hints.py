@@ -121,6 +121,13 @@ def test_a_status_that_we_caused_says_nothing(status):
     assert hints.ended(status, [], asked=True).hint is None
 
 
+@pytest.mark.parametrize(("status", "explained"), [(0, False), (-15, False), (143, False), (1, True), (-6, True)])
+def test_who_goes_when_told_and_was_not_at_fault_is_explained_only_if_it_fails_at_that(status, explained):
+    lines = ["error: address already in use"]
+    assert (hints.ended(status, lines, asked=True, faultless=True).hint is not None) is explained
+    assert hints.ended(status, lines, asked=True).hint is not None
+
+
 @pytest.mark.parametrize("name", sorted(WORDLESS))
 def test_a_process_that_could_not_speak_any_more_is_explained_by_its_signal(name):
     lines = ["error: failed to allocate a thing that was not needed"]

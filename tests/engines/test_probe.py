@@ -62,6 +62,16 @@ async def test_only_a_200_is_ready_and_nonsense_is_survived(early):
         assert asked == [b"GET /up?x=1 HTTP/1.1\r\n"] * 3
 
 
+async def test_for_how_long_it_said_that_it_loads_is_told():
+    loading = b"HTTP/1.1 503 Loading\r\n\r\n"
+    async with asyncio.timeout(5), answering(*[loading] * 5, OK) as (port, _):
+        begun = time.monotonic()
+        listened = await until_ready(at(port), news(), None)
+        assert 4 * probe.FIRST <= listened <= time.monotonic() - begun
+    async with asyncio.timeout(5), answering(OK) as (port, _):
+        assert await until_ready(at(port), news(), None) == 0.0
+
+
 async def test_a_refused_connection_is_asked_again():
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))

@@ -27,6 +27,7 @@ from swapd.engines.identity import hold, marked
 from swapd.engines.leader import Leader
 from swapd.engines.logs import Capture, LogBook
 from swapd.engines.output import Outputs
+from swapd.engines.proc import is_childless
 from swapd.engines.process import Process
 from swapd.engines.tree import Tree
 from tests.bench import cycles
@@ -103,14 +104,14 @@ def tells_ends() -> bool:
 @pytest.mark.skipif(not tells_ends(), reason="before Linux 6.15 nobody tells how another's child ended")
 @pytest.mark.parametrize(("script", "code", "name"), [("exit 42", 42, None), ("kill -SEGV $$", None, "SIGSEGV")])
 async def test_how_somebody_elses_child_ended_is_told_by_the_kernel(yard, script, code, name):
-    process = yard.adopt("sh", "-c", f"sleep 0.1; {script}")
+    process = yard.adopt("sh", "-c", f"sleep 0.5; {script}")
     end = await asyncio.wait_for(process.wait(), 5)
     assert (end.code, end.signal) == (code, name)
 
 
 async def test_where_nobody_tells_the_end_is_told_as_unknown(yard, monkeypatch):
     monkeypatch.setattr(leader, "_GET_INFO", 3 << 30 | 64 << 16 | 0xFF << 8 | 0xEE)
-    process = yard.adopt("sleep", "0.1")
+    process = yard.adopt("sleep", "0.5")
     end = await asyncio.wait_for(process.wait(), 5)
     assert (end.code, end.signal) == (None, None)
     assert str(end) == "ended, and how is not known: an earlier life of swapd had started it"
@@ -180,11 +181,50 @@ async def test_a_deaf_tree_is_gone_a_moment_after_its_kill(yard, born):
     assert end.hint is None
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["by its list of children", "without such lists"])
+async def test_a_child_that_left_session_and_environment_is_found_by_its_parent(yard, monkeypatch, known):
+    if not known:
+        monkeypatch.setattr(tree_module, "is_childless", lambda pid: False)
+    process = yard.start("sh", "-c", "env -i setsid sleep 600 & wait")
+    assert await until(lambda: len(process.tree.members()) == 2)
+    await process.kill()
+    await asyncio.wait_for(process.wait(), 5)
+
+
+@pytest.mark.skipif(
+    not Path(f"/proc/self/task/{os.getpid()}/children").exists(), reason="a kernel without CONFIG_PROC_CHILDREN"
+)
+def test_only_who_has_no_child_in_any_thread_is_surely_childless():
+    script = (
+        "import subprocess, threading\n"
+        "threading.Thread(target=lambda: (subprocess.Popen(['sleep', '600']), print(flush=True), input())).start()"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout.readline()
+        (child,) = psutil.Process(parent.pid).children()
+        assert (is_childless(parent.pid), is_childless(child.pid)) == (False, True)
+        child.kill()
+        parent.communicate(b"\n")
+    assert not is_childless(parent.pid), "nothing is sure of one that is gone"
+
+
+async def settled(group: Group, count: int) -> None:
+    """So many are in it, each the sleeper that its shell had to become."""
+    await until(lambda: [_name(pid) for pid in group.procs()] == ["sleep"] * count)
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""  # it is gone
+
+
 async def test_what_lost_session_environment_and_parent_unseen_is_found_by_its_cgroup(yard, ours):  # noqa: F811
     group = ours.child("m", "run")
     script = f"echo 0 > {group.join_path}; (env -i setsid sleep 600 &); exec sleep 600"
     process = yard.start("sh", "-c", script, group=group)
-    await until(lambda: len(group.procs()) == 2)
+    await settled(group, 2)
     os.kill(process.pid, signal.SIGKILL)
     end = await asyncio.wait_for(process.wait(), 5)
     assert end.signal == "SIGKILL"
@@ -195,7 +235,7 @@ async def test_an_adopted_one_is_ended_with_its_cgroup(yard, ours):  # noqa: F81
     group = ours.child("m", "run")
     script = f"echo 0 > {group.join_path}; (env -i setsid sleep 600 &); exec sleep 600"
     process = yard.adopt("sh", "-c", script, group=group)
-    await until(lambda: len(group.procs()) == 2)
+    await settled(group, 2)
     assert process.tree.known({}) == sorted(group.procs())
     await process.kill()
     await asyncio.wait_for(process.wait(), 5)
@@ -209,7 +249,7 @@ async def test_orphans_of_a_cgroup_that_come_to_us_are_reaped(yard, ours):  # no
     libc.prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
     try:
         process = yard.start("sh", "-c", script, group=group)
-        await until(lambda: len(group.procs()) == 3)
+        await settled(group, 3)
         await process.kill()
         await asyncio.wait_for(process.wait(), 5)
         assert [child for child in psutil.Process().children() if child.status() == psutil.STATUS_ZOMBIE] == []

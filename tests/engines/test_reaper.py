@@ -88,7 +88,7 @@ def daemon(tmp_path, monkeypatch) -> Iterator[Callable[..., Dead]]:
 
 
 async def test_the_engines_of_a_successor_that_dies_before_it_has_a_watchdog_are_ended(daemon, tmp_path):
-    first = daemon()
+    first = daemon(within=2)
     first.die()
     house = enter(tmp_path / "state")
     assert house.id == first.id
@@ -207,7 +207,8 @@ def test_what_only_has_the_name_of_a_log_is_not_touched(tmp_path):
 
 async def test_who_reaps_waits_for_a_watchdogs_look_and_not_for_a_daemon(tmp_path):
     lock = take(tmp_path, DAEMON)
-    with pytest.raises(BlockingIOError, match="another swapd"):
+    sign(lock, WATCHED)
+    with pytest.raises(BlockingIOError, match=rf"another swapd \(pid {os.getpid()}\) uses"):
         take(tmp_path, DAEMON)
     later = threading.Timer(0.2, os.close, [lock])
     later.start()

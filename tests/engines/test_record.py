@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 
+import msgspec
 import pytest
 
 from swapd.core.need import Way
@@ -42,6 +43,12 @@ def test_what_is_written_is_read_again(tmp_path):
     assert (first, second.model, second.ready) == (entry("a"), "b/c: ü", True)
     assert first.way == Way({"CUDA0": 5}, ("CUDA0",))
     assert (tmp_path / record.NAME).stat().st_mode & 0o777 == 0o600
+
+
+def test_an_engine_whose_command_is_no_text_costs_the_others_nothing(tmp_path):
+    odd = msgspec.structs.replace(entry("odd"), stop=("stop", os.fsdecode(b"\xff")))
+    write(home(tmp_path), [odd, entry("a")])
+    assert read(home(tmp_path)) == [entry("a")]
 
 
 def test_nothing_was_recorded_where_there_is_no_file(tmp_path):

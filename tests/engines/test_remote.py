@@ -111,8 +111,68 @@ async def test_a_path_that_the_server_does_not_have_is_told_with_what_to_do(room
     async with served(Fake("ollama")) as url:
         run = room.spawn(launch(url, "vllm"))
         sick = await room.hears(EngineSick, run)
-    told = f"its health check {url}/health is answered with 404, not 200: check 'health' and 'engine'"
-    assert sick.why == told
+    assert sick.why == (
+        f"its health check {url}/health is answered with 404: there is no such path; set 'engine' or 'health': "
+        "usual are /health (llama.cpp, vllm, sglang, tgi), /api/version (ollama), /readyz (localai), "
+        "/v1/models (lmstudio, openai)"
+    )
+
+
+async def test_one_that_was_never_ready_is_let_go_with_what_the_last_look_found(room, hurried):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    run = room.spawn(launch(f"http://127.0.0.1:{port}", "vllm"))
+    why = f"http://127.0.0.1:{port} does not answer: Connection refused"
+    await room.says(why)
+    room.terminate(run)
+    end = await room.exit(run)
+    assert (str(end), end.hint) == (f"let go before it was ready: {why}", why)
+
+
+@pytest.mark.parametrize("url", ["http://no-such-host.invalid", "http://127.0.0.1:9"])
+async def test_a_name_that_nobody_knows_and_a_port_that_nobody_has_are_told_as_such(url):
+    answer = await look.look(Question(endpoint_of(url), "/health"), 30.0)  # a name may take long
+    assert answer.status is None
+    assert ("name" if "host" in url else "Connection refused") in answer.why.replace("Name", "name")
+
+
+async def test_tls_where_there_is_none_is_given_up_with_that_question(room, hurried):
+    async with served(Fake("openai")) as url:
+        run = room.spawn(launch(url.replace("http:", "https:"), "openai"))
+        sick = await room.hears(EngineSick, run)
+    assert sick.why.endswith("/v1/models cannot be asked: it does not speak TLS: is it http there?")
+
+
+async def test_no_tls_where_there_is_is_asked_about_too():
+    async with served(Fake("openai"), tls=True) as url:
+        answer = await look.look(Question(endpoint_of(url.replace("https:", "http:")), "/v1/models"), 5.0)
+    assert answer.why.endswith("is it https there?)")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (b"\x15\x03\x01\x00\x02\x02\x46", Answer(NOT_HTTP, why="it speaks TLS: is it https there?", foreign=True)),
+        (b"220 mail.example ESMTP\r\n", Answer(NOT_HTTP, why="it does not speak HTTP")),
+        (b"", Answer(NOT_HTTP, why="it closes the connection unanswered (is it https there?)")),
+        (b"HTTP/1.1 503 Busy\r\n", Answer(503)),
+    ],
+)
+async def test_what_is_no_answer_of_http_is_told_for_what_it_is(said, told):
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(said)
+        writer.close()
+
+    async with await asyncio.start_server(speak, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        assert await look.look(Question(endpoint_of(url), "/health"), 5.0) == told
+
+
+def test_a_bad_request_over_plain_http_may_be_a_door_of_tls():
+    question = Question(endpoint_of("http://192.0.2.1:443"), "/health")
+    assert "answered with 400, not 200 (or is it https there?): check" in question.wrong(Answer(400))
+    assert "https there" not in question.wrong(Answer(500))
 
 
 async def test_no_redirect_is_followed_so_the_key_goes_nowhere_else(room, hurried):
@@ -153,7 +213,7 @@ async def test_a_server_is_asked_over_tls_if_its_certificate_is_trusted(room, hu
 async def test_an_engine_of_ours_that_answers_wrongly_for_long_is_told_too(room, hurried):
     run = room.fake(health="/nothing")
     sick = await room.hears(EngineSick, run)
-    assert "/nothing is answered with 404, not 200: check 'health' and 'engine'" in sick.why
+    assert "/nothing is answered with 404: there is no such path; set 'engine' or 'health': usual" in sick.why
 
 
 def test_a_wrong_answer_is_believed_once_it_lasts_and_forgotten_when_it_does_not():

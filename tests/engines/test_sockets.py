@@ -402,7 +402,7 @@ async def test_an_engine_that_ends_by_itself_is_not_sick_for_removing_its_socket
     script = (
         "import os, socket, sys, time; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); "
         "c = s.accept()[0]; c.recv(999); c.sendall(b'HTTP/1.1 200 OK\\r\\n\\r\\n'); "
-        "time.sleep(0.1); os.unlink(sys.argv[1])"
+        "time.sleep(0.5); os.unlink(sys.argv[1])"
     )
     supervisor.perform(Spawn(RunId("m", 1), Launch((sys.executable, "-c", script, "${socket}")), WHY))
     await until(lambda: [e for e in events if isinstance(e, EngineExited)])

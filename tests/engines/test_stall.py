@@ -57,7 +57,7 @@ async def test_an_engine_whose_load_is_stuck_is_told_of(room, monkeypatch):
 
 @pytest.mark.proc
 async def test_a_stuck_load_that_writes_of_our_looks_alone_is_told_of(room, monkeypatch):
-    monkeypatch.setattr(stall, "STALL", 0.3)
+    monkeypatch.setattr(stall, "STALL", 1.0)
     monkeypatch.setattr(stall, "WORK", 0.5)
     monkeypatch.setattr("swapd.engines.probe.FIRST", 0.05)
     script = (

@@ -31,6 +31,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--alias", default="fake")
     parser.add_argument("-np", "--parallel", type=int, default=4)
+    parser.add_argument("--metrics", action="store_true", help="serve /metrics, as the real one")
     parser.add_argument("--load-seconds", type=float, default=0.0)
     parser.add_argument("--never-ready", action="store_true", help="503 for ever")
     parser.add_argument("--hang-health", action="store_true", help="/health is taken, and never answered")

@@ -111,6 +111,8 @@ class Connection:
             self.send([{"id": i, "is_processing": busy} for i, busy in enumerate(self.engine.busy)])
         elif path == "/props":
             self.send(shapes.props(alias, self.opts.parallel))
+        elif path == "/metrics" and self.opts.metrics:
+            self.send_bytes(shapes.metrics(sum(self.engine.busy)), "text/plain; version=0.0.4")
         elif path == "/v1/models":
             self.send(shapes.models(alias))
         elif method == "POST":
@@ -198,8 +200,11 @@ class Connection:
 
     def send(self, data: Any, status: int = 200) -> None:
         """A JSON answer."""
-        body = json.dumps(data).encode()
-        head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        self.send_bytes(json.dumps(data).encode(), "application/json", status)
+
+    def send_bytes(self, body: bytes, kind: str, status: int = 200) -> None:
+        """An answer of that media type."""
+        head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
         self.sock.sendall(head.encode() + body)
 
 

@@ -72,6 +72,16 @@ def props(alias: str, slots: int) -> dict[str, Any]:
     return {"total_slots": slots, "model_path": f"{alias}.gguf", "default_generation_settings": settings}
 
 
+def metrics(busy: int) -> bytes:
+    """Two of llama-server's (b10434), as it says them with ``--metrics``."""
+    return (
+        "# HELP llamacpp:prompt_tokens_total Number of prompt tokens processed.\n"
+        "# TYPE llamacpp:prompt_tokens_total counter\nllamacpp:prompt_tokens_total 17\n"
+        "# HELP llamacpp:requests_processing Number of requests processing.\n"
+        f"# TYPE llamacpp:requests_processing gauge\nllamacpp:requests_processing {busy}\n"
+    ).encode()
+
+
 def echo(method: str, target: str, headers: list[tuple[str, str]], body: bytes) -> dict[str, Any]:
     """The request itself: ``headers`` by lower-case name, ``raw_headers`` as they came, doubles included."""
     path, _, query = target.partition("?")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from random import Random
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -119,7 +119,7 @@ def test_what_makes_no_sense_is_refused(wait, fits):
 def test_five_thousand_requests_for_ten_models_take_less_than_a_second():
     rng = Random(1)
     requests = [(rng.uniform(0, 36000), f"m{rng.randrange(10)}") for _ in range(5000)]
-    begun = perf_counter()
+    begun = process_time()
     found = window_bound(requests, 60.0)
-    assert perf_counter() - begun < 1.0
+    assert process_time() - begun < 1.0
     assert found > 1000

@@ -47,9 +47,9 @@ def test_the_tiny_models_are_read(tmp_path):
 
 def test_a_large_vocabulary_is_stepped_over_and_not_kept(tmp_path):
     path = write(tmp_path / "x.gguf", tokens=[f"token {n}" for n in range(262_144)], block_count=7)
-    begun = time.perf_counter()
+    begun = time.process_time()
     header = read(path)
-    assert time.perf_counter() - begun < 2  # a reader that decodes them takes 16
+    assert time.process_time() - begun < 2  # a reader that decodes them takes 16
     assert header.get("tokens") is None
     assert header.get("block_count") == 7
 
@@ -58,7 +58,7 @@ def test_a_large_vocabulary_is_stepped_over_and_not_kept(tmp_path):
 def test_a_file_cut_short_is_named(tmp_path, keep):
     path = write(tmp_path / "x.gguf", block_count=3, tokens=["a"] * 2000)
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(BadGguf, match="cut short"):
+    with pytest.raises(BadGguf, match="cut short" if keep else "it is empty"):
         read(path)
 
 
@@ -119,10 +119,10 @@ def test_a_split_model_is_all_of_its_parts(tmp_path):
 def test_a_part_that_is_missing_is_named_at_once(tmp_path):
     for number in (1, 2):
         (tmp_path / f"m-0000{number}-of-99999.gguf").write_bytes(bytes(10))
-    begun = time.perf_counter()
+    begun = time.process_time()
     with pytest.raises(BadGguf, match=r"m-00003-of-99999\.gguf, one of its 99999 parts, is missing"):
         size_of(tmp_path / "m-00001-of-99999.gguf")
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 def test_all_parts_are_weighed(tmp_path):
@@ -143,10 +143,10 @@ def test_no_more_of_a_huge_file_is_read_than_any_header_takes(tmp_path, claim):
     path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + struct.pack("<Q1sI", 1, b"k", 9) + claim)
     with path.open("r+b") as file:
         file.truncate(1 << 34)  # a hole: zeros without end, each a string of length 0
-    begun = time.perf_counter()
+    begun = time.process_time()
     with pytest.raises(BadGguf, match="larger than 64 MiB"):
         read(path)
-    assert time.perf_counter() - begun < 20
+    assert time.process_time() - begun < 20
 
 
 def test_what_is_not_a_file_is_named(tmp_path):

@@ -206,7 +206,7 @@ def test_the_operators_amount_replaces_that_of_its_resource():
         {"CUDA1": 9, RAM: 7 * MIB, "engines": 1},
     ]
     assert need.source is Source.HEADER
-    assert need.detail == "told; ram 7 MiB + engines 1 set by the operator"
+    assert need.detail == "told; ram 7 MiB set by the operator"
     assert need.load == 2.0
 
 

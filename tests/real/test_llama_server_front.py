@@ -20,7 +20,7 @@ from swapd.engines.llama_argv import ALL_NAMES
 pytestmark = pytest.mark.real
 
 FRONT = (sys.executable, "-W", "error", "-m", "swapd.engines.llama_server")
-AT_ONCE = 1.0
+AT_ONCE = 3.0
 """Seconds; generous to a busy machine, far below any time-out of llama.cpp."""
 GO = [{"role": "user", "content": "go"}]
 
@@ -145,7 +145,8 @@ def test_a_model_cut_short_is_reported_beside_llama_cpps_own_lines(
     assert code == 1
     assert "corrupted or incomplete" in said
     if engine_binaries == FRONT:
-        assert said.splitlines()[-1].startswith(f"error: cannot load model {cut}: ")
+        # llama.cpp's own lines come from a thread of its own: one of them may be the last
+        assert any(line.startswith(f"error: cannot load model {cut}: ") for line in said.splitlines()[-3:])
 
 
 def test_a_port_in_use_is_an_error_before_anything_is_loaded(engine_binaries, start_engine, tiny_models):

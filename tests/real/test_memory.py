@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from swapd.cli.demo_model import cache_folder
+from swapd.cli.demo.model import cache_folder
 from tests.processes import Client, Running, until
 
 pytestmark = pytest.mark.real

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -81,14 +82,19 @@ async def test_two_requests_share_the_slots_of_one_engine(serve, ask, connect):
     assert (await status.model("alpha"))["run"] == 1
 
 
-async def test_a_missing_model_file_is_told_with_the_engines_own_words(serve, ask):
+async def test_a_missing_model_file_is_told_with_the_engines_own_words(serve, ask, connect):
     daemon = serve(gone='path: "/no/such.gguf"')
-    client = ask(daemon)
+    client, operator = ask(daemon), await connect(daemon)
     daemon.wait_line("such.gguf")  # a warning at start, and the rest is served
-    with pytest.raises(openai.APIStatusError) as caught:
-        await chat(client, "gone")
-    assert caught.value.status_code == 502
-    assert caught.value.code == "engine_start_failed"
+    for _ in range(5):  # llama-server (b10434) may end before its last words are out, if others compute
+        with pytest.raises(openai.APIStatusError) as caught:
+            await chat(client, "gone")
+        assert caught.value.status_code == 502
+        assert caught.value.code == "engine_start_failed"
+        if "/no/such.gguf" in caught.value.message:
+            break
+        async with operator.http.post("/admin/models/gone/load") as again:
+            assert again.status == 502
     assert "/no/such.gguf" in caught.value.message
     assert (await chat(client, "alpha")).split()[0] == "alpha"
 
@@ -110,7 +116,8 @@ async def test_an_engine_killed_mid_stream_raises_in_the_client(serve, ask, conn
             if chunk.choices and chunk.choices[0].delta.content:
                 pid = (await status.model("slow"))["pid"]
                 if pid is not None:
-                    os.kill(pid, signal.SIGKILL)
+                    with contextlib.suppress(ProcessLookupError):  # of the words that were on their way
+                        os.kill(pid, signal.SIGKILL)
 
 
 async def test_a_client_that_leaves_a_stream_stops_the_engine_computing(serve, ask, connect, slow_model):
@@ -128,7 +135,7 @@ async def test_a_client_that_leaves_a_stream_stops_the_engine_computing(serve, a
         async with status.http.get("/upstream/slow/slots") as answer:
             return not any(slot["is_processing"] for slot in await answer.json())
 
-    await until(idle, 5)
+    await until(idle, 10)
 
 
 async def test_unload_and_sigterm_leave_nothing(serve, ask, connect):

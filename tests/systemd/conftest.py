@@ -195,7 +195,7 @@ def stopped(service: Service) -> dict[int, str]:
     """Reset it. What its cgroup still holds is ended, and told."""
     service.reset()
     with contextlib.suppress(AssertionError):
-        wait_for(lambda: not service.processes(), 1.0)
+        wait_for(lambda: not service.processes(), 5.0)
     left = service.processes()
     for pid in left:
         service.lab.run("kill", "-9", str(pid), check=False)

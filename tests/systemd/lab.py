@@ -90,6 +90,7 @@ class Lab:
 
     def journal(self, unit: str, *words: str) -> str:
         """What a unit, and systemd about it, said since the boot."""
+        self.run("journalctl", "--sync")  # what was said a moment ago may be on its way still
         return self.run("journalctl", "-u", unit, "-o", "cat", *words).stdout
 
     def group(self, unit: str) -> Path:
@@ -98,9 +99,13 @@ class Lab:
 
     def processes(self, unit: str) -> dict[int, str]:
         """All that live in the cgroup of a unit, by their pid inside: the command line."""
-        found = []
-        with contextlib.suppress(FileNotFoundError):  # systemd removes it just now
-            found += [pid for file in self.group(unit).rglob("cgroup.procs") for pid in _ids(file)]
+        found: list[int] = []
+        while self.group(unit).exists():
+            try:
+                found = [pid for file in self.group(unit).rglob("cgroup.procs") for pid in _ids(file)]
+                break
+            except FileNotFoundError:  # it, or one below it, is removed just now
+                continue
         return dict(filter(None, map(_inside, found)))
 
     def down(self) -> None:
@@ -153,7 +158,7 @@ class Lab:
         return f"{words}\n{failed}"
 
 
-def wait_for(fact: Callable[[], T], bound: float = 10.0, words: Callable[[], str] = lambda: "") -> T:
+def wait_for(fact: Callable[[], T], bound: float = 20.0, words: Callable[[], str] = lambda: "") -> T:
     """The fact, once it is true. Tests of systemd are plain functions: there is no loop to hold up."""
     deadline = time.monotonic() + bound
     while not (found := fact()):

@@ -11,7 +11,7 @@ from tests.systemd.conftest import CONFIG, Service, model, stopped
 from tests.systemd.lab import wait_for
 
 pytestmark = pytest.mark.proc
-MODELS = (model("a"), "  b: {path: /no/such.gguf}\n", model("slow", "--load-seconds 2"))
+MODELS = (model("a"), "  b: {path: /no/such.gguf}\n", model("slow", "--load-seconds 5"))
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +35,7 @@ def test_its_status_says_where_it_listens(running: Service):
 
 
 def test_its_lines_in_the_journal_have_their_priority(running: Service):
+    running.lab.run("journalctl", "--sync")
     words = ("journalctl", "-o", "cat", "_PID=" + str(running.pid))
     everything, warnings = (running.lab.run(*words, *more).stdout for more in ((), ("-p", "warning")))
     assert "is listening on" in everything
@@ -55,11 +56,11 @@ def test_the_status_says_what_it_does_while_it_does_it(running: Service):
     assert running.chat("a")[0] == 200
     waiting = threading.Thread(target=running.chat, args=("slow",))
     waiting.start()
-    wait_for(lambda: "1 engine ready, slow loading; 1 wait" in running.show("StatusText"), 4.0)
+    wait_for(lambda: "1 engine ready, slow loading; 1 wait" in running.show("StatusText"))
     running.lab.systemctl("reload", "swapd")
     assert running.models()["slow"]["state"] == "starting"
     waiting.join()
-    wait_for(lambda: "2 engines ready" in running.show("StatusText"), 4.0)
+    wait_for(lambda: "2 engines ready" in running.show("StatusText"))
 
 
 def test_a_reload_is_done_when_systemctl_returns_and_fails_with_the_problem(running: Service):
@@ -88,7 +89,12 @@ def test_it_executes_itself_anew_and_is_the_same_service_with_the_same_engines(r
 
 def test_a_stop_in_the_midst_of_an_upgrade_leaves_nothing(running: Service):
     """The last one: it ends the service."""
+
+    def begun() -> int:
+        return running.lab.journal("swapd").count("upgrade: executing swapd anew")
+
+    before = begun()
     running.lab.run("kill", "-USR2", str(running.pid))
-    wait_for(lambda: running.lab.journal("swapd", "-n", "5").count("upgrade: executing swapd anew"))
+    wait_for(lambda: begun() > before)
     running.lab.systemctl("stop", "swapd")
     assert (running.processes(), running.show("Result")) == ({}, "success")

@@ -25,7 +25,7 @@ from swapd.core.spec import Alias, Catalog, Edits, Launch, Listing, Retry, Servi
 from swapd.core.view import View
 from swapd.dispatch import Lease
 from swapd.doors import open_sockets, url_of
-from swapd.web.app import create_app
+from swapd.web.app import Besides, create_app
 from swapd.web.events import Feed
 from swapd.web.front_door import FrontDoor
 from swapd.web.upstream import Upstream
@@ -110,6 +110,11 @@ class FakeConfig:
     problems: list[dict[str, Any]] = field(default_factory=list)
     outcome: dict[str, Any] = field(default_factory=lambda: {"generation": 2, "added": ["x"]})
 
+    warnings: list[dict[str, Any]] = field(default_factory=list)
+
+    async def texts(self) -> list[dict[str, Any]]:
+        return [{"path": "x.yaml", "text": "models: {}"}]
+
     async def reload(self) -> dict[str, Any]:
         return self.outcome
 
@@ -147,6 +152,7 @@ class Hall:
     port: int
     feed: Feed
     door: FrontDoor
+    engines: FakeEngines
 
     def happens(self, event: Event, *commands: Command) -> None:
         self.feed.hear(event, commands)
@@ -200,8 +206,8 @@ async def hall() -> AsyncIterator[Callable[[EngineHandler], Awaitable[Hall]]]:
         for name in known.models:
             upstream.hear(EngineReady(RunId(name, 1), gate.endpoint), ())
         clock = lambda at, now: "2026-01-01T00:00:00Z"  # noqa: E731  (it is data here)
-        feed = Feed(clock, kept=5)
-        front = create_app(gate, config, FakeEngines(), upstream, clock, feed)
+        feed, engines = Feed(clock, kept=5), FakeEngines()
+        front = create_app(gate, config, engines, upstream, clock, Besides(feed))
         door = FrontDoor(front, config, 1 << 20)
         sockets = open_sockets([Address("127.0.0.1", 0)])
         await door.open(sockets)
@@ -209,7 +215,7 @@ async def hall() -> AsyncIterator[Callable[[EngineHandler], Awaitable[Hall]]]:
         opened.extend([client, door, played])
         upstreams.append(upstream)
         gates.append(gate)
-        return Hall(client, gate, config, upstream, sockets[0].getsockname()[1], feed, door)
+        return Hall(client, gate, config, upstream, sockets[0].getsockname()[1], feed, door, engines)
 
     yield build
     for upstream in upstreams:

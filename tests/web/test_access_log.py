@@ -109,6 +109,26 @@ async def test_refusals_are_told_with_what_went_wrong(hall, printed):
     assert "secret" not in json.dumps(found)
 
 
+@pytest.mark.parametrize(
+    ("headers", "about"),
+    [
+        ({"Host": "evil.example"}, "Host evil.example"),
+        ({"Origin": "https://evil.example"}, "Origin https://evil.example"),
+        ({"Sec-Fetch-Site": "cross-site"}, "Sec-Fetch-Site cross-site"),
+        ({"Origin": "https://" + "x" * 300}, "Origin https://" + "x" * 85),
+    ],
+)
+async def test_who_was_kept_out_is_told_by_what_gave_him_away(hall, printed, headers, about):
+    front = await hall(echo)
+    for path in (HOT[0], "/admin/unload", "/api/chat"):
+        assert (await front.client.post(path, json={"model": "alpha"}, headers=headers)).status == 403
+    found = await rows(front, printed)
+    told = {row.get("about", "") for row in found}
+    assert len(told) == 1
+    assert about.startswith(told.pop())
+    assert {row["error"] for row in found} == {"not_permitted"}
+
+
 async def test_an_engine_that_refuses_and_one_that_breaks_off(raw_hall, printed):
     async def talk(line):
         await line.request()

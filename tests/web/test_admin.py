@@ -28,7 +28,9 @@ async def test_status_is_one_object_with_every_model(hall):
     front = await hall(nothing)
     front.config.problems = [{"file": "x.yaml", "line": 1, "column": 2, "key": "a", "message": "bad"}]
     status = await (await front.client.get("/admin/status")).json()
-    assert set(status) == {"version", "generation", "execs", "budget", "machine", "models", "problems"}
+    house = {"version", "generation", "since", "execs", "budget", "machine", "pools", "problems"}
+    assert set(status) == {*house, "models"}
+    assert status["since"] == "2026-01-01T00:00:00Z"
     assert status["problems"] == front.config.problems
     alpha = status["models"][0]
     assert alpha == {
@@ -51,9 +53,16 @@ async def test_status_is_one_object_with_every_model(hall):
         "never_fits": None,
         "since": None,
         "idle": None,
+        "idle_since": None,
         "pinned": False,
         "priority": 0,
+        "slots": 1,
+        "engine": "llama.cpp",
+        "url": None,
         "last_failure": None,
+        "requests": 0,
+        "tokens": {"prompt": 0, "completion": 0, "per_second": None},
+        "last_swap": None,
     }
 
 
@@ -132,6 +141,14 @@ async def test_unload_of_a_cold_model_is_a_200(hall):
     front = await hall(nothing)
     assert (await front.client.post("/admin/models/alpha/unload")).status == 200
     assert front.gate.posted == [UnloadWished("alpha")]
+
+
+async def test_unload_now_says_so_to_the_desk(hall):
+    front = await hall(nothing)
+    assert (await front.client.post("/admin/models/alpha/unload?now=1")).status == 200
+    assert front.gate.posted == [UnloadWished("alpha", now=True)]
+    assert (await front.client.post("/admin/unload?now=1")).status == 200
+    assert front.gate.posted[1:] == [UnloadWished(name, now=True) for name in front.gate.catalog.models]
 
 
 async def test_an_unknown_model_is_a_404(hall):

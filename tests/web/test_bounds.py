@@ -26,7 +26,7 @@ from tests.web.raw import CHAT, STREAM, Line, calling, chunked, plain, post, rep
 from tests.web.test_heads import ONE_LOOP
 from tests.web.test_leaving import Flood
 
-SOON = 2.0
+SOON = 10.0
 ROOM = 1 << 14
 """Bytes for the kernel, which keeps twice as many."""
 HASTY = b'{"model": "hasty", "stream": true}'
@@ -284,4 +284,6 @@ async def test_no_flood_of_nonsense_and_of_resets_is_told_in_the_log(raw_hall, p
             if number % 3:
                 caller.reset()
     await until(lambda: not connections(front))
-    assert printed.getvalue() == ""
+    lines = printed.getvalue().splitlines()
+    assert [line for line in lines if "request_id=" not in line] == []
+    assert len(lines) <= 15, "of those that were requests, if it took so long that they are told already"

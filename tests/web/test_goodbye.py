@@ -22,7 +22,7 @@ class Goodbye:
     """Closes the door and times it, in GOODBYEs."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.bound = 0.2
+        self.bound = 0.5
         monkeypatch.setattr(front_door, "GOODBYE", self.bound)
 
     async def __call__(self, front: Hall) -> float:

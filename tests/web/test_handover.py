@@ -28,7 +28,7 @@ from tests.web.test_bounds import Sip, connections, sipping, until
 from tests.web.test_heads import ONE_LOOP
 from tests.web.test_leaving import Flood
 
-SOON = 2.0
+SOON = 10.0
 NOT_YET = 0.03
 EXPRESS, OTHER = post(), b"GET /upstream/alpha/x HTTP/1.1\r\nHost: x\r\n\r\n"
 LANES = {"express": EXPRESS, "aiohttp": OTHER}

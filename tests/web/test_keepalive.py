@@ -71,7 +71,10 @@ async def test_a_stream_that_waits_gets_comments_and_then_its_events_to_the_byte
         assert await caller.reader.readuntil(b"\n\n\r\n") == b"b\r\n: waiting\n\n\r\n"
         front.gate.open.set()
         rest = await caller.reader.readuntil(b"0\r\n\r\n")
-        assert rest.replace(b"b\r\n: waiting\n\n\r\n", b"") == b"%x\r\n%s\r\n0\r\n\r\n" % (len(EVENTS), EVENTS)
+        notes, answer = rest.replace(b"b\r\n: waiting\n\n\r\n", b"").split(b"\n\n\r\n", 1)
+        assert notes.split(b"\r\n")[1].splitlines()[:2] == [b": X-Swapd-Model: alpha", b": X-Swapd-Run: 1"]
+        assert b"\n: X-Swapd-Queued-Ms: " in notes
+        assert answer == b"%x\r\n%s\r\n0\r\n\r\n" % (len(EVENTS), EVENTS)
         front.gate.open.set()
         await caller.send(asked(b"/v1/chat/completions", more=more))
         assert (await caller.answer()).body.endswith(EVENTS)

@@ -13,7 +13,7 @@ from tests.web.raw import LAST, STREAM, Caller, End, calling, chunked, post
 from tests.web.strict_table import CHUNKED, HOST, IN_CHUNKS, ask
 from tests.web.test_heads import ONE_LOOP
 
-QUICK = 0.5
+QUICK = 2.0
 """Seconds within which an engine must see that its client has left."""
 BLOCK = bytes(1 << 16)
 FLOOD = 200 << 20

@@ -192,6 +192,23 @@ async def test_an_engine_that_tells_nothing_of_use_is_asked_once_and_listed_all_
     assert engine.asked == 1
 
 
+async def test_an_engine_that_broke_off_is_asked_again_by_the_next_list(hall):
+    engine, broken = Told({"data": [{"id": "alpha", "max_model_len": 777}]}), 0
+
+    async def moody(request: web.Request) -> web.StreamResponse:
+        nonlocal broken
+        if not broken:
+            broken = 1
+            assert request.transport is not None
+            request.transport.abort()
+        return await engine.answer(request)
+
+    front = await hall(moody)
+    front.gate.hears(LoadWished("alpha"), EngineReady(RUN, front.gate.endpoint))
+    await until_listed(front, "max_model_len", 777)
+    assert broken == 1
+
+
 async def test_an_engine_that_does_not_answer_keeps_no_list_waiting(hall):
     asked = asyncio.Event()
 

@@ -237,6 +237,12 @@ async def test_what_is_up_is_shown_with_what_its_engine_says_and_until_when(fron
     assert (await got(front, "/api/ps"))["models"][0]["context_length"] == 1024
 
 
+async def test_one_that_is_up_is_shown_as_its_engine_says_to_the_first_who_asks(front):
+    front.gate.hears(LoadWished("alpha"), EngineReady(RUN, front.gate.endpoint))
+    _, shown = await post(front, "/api/show", {"model": "alpha"})
+    assert (shown["details"]["format"], shown["model_info"]["general.parameter_count"]) == ("gguf", 1_500_000_000)
+
+
 async def test_somebody_is_there(front):
     async with front.client.get("/") as answer:
         assert (answer.status, await answer.text()) == (200, "Ollama is running")

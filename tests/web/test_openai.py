@@ -322,6 +322,21 @@ async def test_an_engine_is_not_told_who_asks_from_where_and_on_whose_account(ha
     assert heard[0]["X-Mine"] == "yes"
 
 
+async def test_a_page_of_a_remote_is_kept_apart_from_ours_and_one_of_an_engine_here_is_not(hall):
+    async def page(request):
+        return web.Response(text="<script>fetch('/ui/session')</script>", content_type="text/html")
+
+    front = await hall(page)
+    models = dict(front.config.catalog.models)
+    models["hidden"] = replace(models["hidden"], launch=Launch((), url="http://127.0.0.1:1"))
+    front.config.catalog = replace(front.config.catalog, models=models)
+    for path in ("/upstream/hidden/", "/slots?model=hidden"):
+        async with front.client.get(path) as answer:
+            assert answer.headers["Content-Security-Policy"] == "sandbox allow-scripts allow-forms"
+    async with front.client.get("/upstream/alpha/") as answer:
+        assert "Content-Security-Policy" not in answer.headers
+
+
 async def test_where_a_remote_redirects_to_nobody_is_sent(hall):
     async def engine(request):
         raise web.HTTPTemporaryRedirect("http://elsewhere.example/")

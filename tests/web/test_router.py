@@ -23,7 +23,7 @@ from swapd.core.events import (
     UnloadWished,
 )
 from swapd.core.refusal import Exit, Reason, Refusal
-from swapd.core.spec import Launch, Spec, Terms
+from swapd.core.spec import Launch, Pool, Spec, Terms
 from swapd.web import router
 from swapd.web.events import Moves
 
@@ -266,6 +266,30 @@ async def test_a_load_and_its_end_are_told_under_every_name_that_is_listed(hall)
         happens(front, UnloadWished("alpha"), EngineExited(RUN, Exit(code=0)))
         unloaded = {"status": "unloaded", "exit_code": 0}
         assert [told["data"] for told in await events_of(answer, 3)] == [unloaded] * 3
+
+
+async def test_a_pool_is_told_of_as_the_best_of_its_models_stands(hall):
+    front = await hall(engine)
+    pools = {"duo": Pool("duo", ("hasty", "hidden"))}
+    front.config.catalog = front.gate.catalog = replace(front.config.catalog, pools=pools)
+    async with front.client.get("/models/sse") as answer:
+        await begun(answer)
+        happens(front, LoadWished("hidden"))  # which lists do not show
+        assert await events_of(answer, 1) == [
+            {"model": "duo", "event": "model_status", "data": {"status": "loading"}}
+        ]
+        happens(front, EngineReady(RunId("hidden", 1), front.gate.endpoint))
+        (told,) = await events_of(answer, 1)
+        assert (told["event"], told["data"]["status"], told["data"]["info"]["id"]) == (
+            "status_change",
+            "loaded",
+            "duo",
+        )
+        happens(front, LoadWished("hasty"))  # which leaves the pool as loaded as it was
+        assert [told["model"] for told in await events_of(answer, 1)] == ["hasty"]
+        front.config.catalog = replace(front.config.catalog, pools={})
+        happens(front, EngineReady(RunId("hasty", 1), front.gate.endpoint))
+        assert [told["model"] for told in await events_of(answer, 2)] == ["hasty", "*"]
 
 
 async def test_a_load_that_fails_is_told_with_its_exit_code(hall):

@@ -79,12 +79,14 @@ def test_what_cannot_be_told_says_why_and_what_came_before_it_is_told(stream, wh
 
 
 def test_a_long_event_in_small_pieces_takes_time_linear_in_its_length():
-    def seconds(size):
+    def once(size):
         begun = time.process_time()
         told([b"x" * 4096] * (size // 4096) + [b"\n\ndata: [DONE]\n\n"])
         return time.process_time() - begun
 
-    seconds(1 << 16)
+    def seconds(size):
+        return min(once(size) for _ in range(3))
+
     assert seconds(1 << 22) < 40 * max(seconds(1 << 19), 0.001)
 
 

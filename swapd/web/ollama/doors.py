@@ -22,6 +22,7 @@ from swapd.web import repair, surface
 from swapd.web.asked import Peek, name_of, unreadable
 from swapd.web.client import Client
 from swapd.web.completion import Counted
+from swapd.web.dashboard import to_page
 from swapd.web.entries import entry, names
 from swapd.web.errand import Presence
 from swapd.web.errors import UNSUPPORTED, Problem
@@ -88,8 +89,8 @@ class Ollama:
         ]
 
     async def root(self, request: web.Request) -> web.Response:
-        """That somebody is here, for everybody."""
-        return web.Response(text=RUNNING)
+        """That somebody is here, for everybody; browsers are shown the dashboard."""
+        return to_page(request) or web.Response(text=RUNNING, headers={"Vary": "Accept"})
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         """The next message of a chat."""
@@ -125,6 +126,7 @@ class Ollama:
         self._inference.guard.check(who, name)
         model = find(self._gate, self._inference.config, name)
         can = model.spec.terms.service.abilities
+        await self._learned.when_asked(model)
         return web.json_response(lists.shown(self._entry(name, model, who), can))
 
     async def tags(self, request: web.Request) -> web.Response:
