@@ -67,10 +67,10 @@ class Run:
         """Return when nothing of the run is left, its ``stop`` command included."""
         try:
             await self.process.gone()
-            self._recipe.ground.front.forget(self._recipe.run)
-            end = await self.process.wait()
         finally:
-            self._hush()
+            self._hush()  # before its tree is ended: what is left of it may answer that it is ready
+        self._recipe.ground.front.forget(self._recipe.run)
+        end = await self.process.wait()
         if self._stopping is None and self._recipe.contained and self._recipe.stop:
             await self._stop_command(self._recipe.stop)  # its client is gone; the container may live on
         if self._stopping is not None:  # a late `docker stop NAME` must not hit the next run of that name

