@@ -125,14 +125,21 @@ class Runs:
 
 
 def words(took: Cost, predicted: Mapping[str, int]) -> tuple[str, bool]:
-    """``9.1 GiB of CUDA0 (predicted 9.3 GiB, +2 %)``, and whether a prediction was badly wrong."""
+    """``9.1 GiB of CUDA0 (2 % less than the predicted 9.3 GiB)``, and whether a prediction was badly wrong."""
     parts, bad = [], False
     for name, amount in took.items():
         text = f"{told(name, amount)} of {name}"
         if name in predicted:
-            off = predicted[name] - amount
-            bad |= abs(off) > max(NEGLIGIBLE, WRONG * amount)
-            text += f" (predicted {told(name, predicted[name])}, {100 * off / (amount or off or 1):+.0f} %)"
+            bad |= abs(amount - predicted[name]) > max(NEGLIGIBLE, WRONG * amount)
+            text += f" ({_beside(name, amount, predicted[name])})"
         if amount or predicted.get(name):
             parts.append(text)
     return ", ".join(parts), bad
+
+
+def _beside(name: str, amount: int, predicted: int) -> str:
+    """As ``swapd_model_prediction_error_ratio`` has it: above 0 it took more."""
+    share = round(100 * (amount - predicted) / (predicted or amount or 1))
+    if not share:
+        return "as predicted"
+    return f"{abs(share)} % {'more' if share > 0 else 'less'} than the predicted {told(name, predicted)}"

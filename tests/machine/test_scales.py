@@ -19,6 +19,7 @@ from swapd.core.events import (
 from swapd.core.need import RAM, Gauge, Source, Way
 from swapd.core.spec import Launch
 from swapd.machine.ledger import Loads
+from swapd.machine.observed import words
 from tests.ledgers import again
 from tests.machine.playing import GIB, MIB, ONE, Machine, Play
 from tests.processes import until
@@ -87,7 +88,7 @@ async def test_what_a_run_took_is_told_and_written_down(play, tmp_path, caplog):
     learned = await play.weighed(source=Source.LEARNED)
     assert learned.need.ways == (Way({RAM: 200 * MIB}),)
     assert learned.need.load is not None
-    assert "alpha#1 took 200 MiB of ram (predicted 261 MiB, +30 %)" in caplog.text
+    assert "alpha#1 took 200 MiB of ram (23 % less than the predicted 261 MiB)" in caplog.text
     assert [r.levelname for r in caplog.records if "took" in r.message] == ["INFO"]
     play.exit()
     await play.scales.aclose()
@@ -98,9 +99,8 @@ async def test_a_prediction_that_was_badly_wrong_is_a_warning(play, caplog):
     play.begin(play.spec())
     await play.up((await play.weighed()).need.ways[0], ram=3 * GIB)
     await play.weighed(source=Source.LEARNED)
-    assert [
-        r.levelname for r in caplog.records if "took 3072 MiB of ram (predicted 261 MiB, -92 %)" in r.message
-    ] == ["WARNING"]
+    text = "took 3072 MiB of ram (1078 % more than the predicted 261 MiB)"
+    assert [r.levelname for r in caplog.records if text in r.message] == ["WARNING"]
 
 
 async def test_what_is_taken_after_the_first_requests_counts_too(play):
@@ -304,3 +304,12 @@ async def test_of_one_that_the_config_does_not_want_nothing_is_learned_but_it_is
     await play.reads_again()
     assert [e.reading.taken for e in play.events if isinstance(e, MachineRead)][-1] == {ONE: {RAM: 300 * MIB}}
     assert (play.entries(), caplog.messages) == ([], [])
+
+
+def test_what_a_run_took_is_told_beside_what_was_predicted():
+    said = {"CUDA0": 20 * GIB, RAM: 500 * MIB, "CUDA1": 0}
+    assert words({"CUDA0": 18 * GIB}, said)[0] == "18.0 GiB of CUDA0 (10 % less than the predicted 20.0 GiB)"
+    assert words({RAM: 600 * MIB}, said)[0] == "600 MiB of ram (20 % more than the predicted 500 MiB)"
+    assert words({"CUDA0": 20 * GIB, "CUDA1": 0}, said) == ("20.0 GiB of CUDA0 (as predicted)", False)
+    assert words({"CUDA1": 2 * GIB}, said) == ("2048 MiB of CUDA1 (100 % more than the predicted 0 MiB)", True)
+    assert words({RAM: 7 * MIB}, {}) == ("7 MiB of ram", False)
