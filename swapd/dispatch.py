@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from math import inf
 from types import TracebackType
@@ -36,6 +37,8 @@ class Hands(Protocol):
         """Neither blocks nor raises; what came of it is posted as an event."""
 
 
+Look = Callable[[Spec], Awaitable[Refusal | None]]
+"""Why an engine of the model is sure not to start. Soon: a request waits for the answer."""
 Ear = Callable[[Event, Sequence[Command]], None]
 """Hears every event with the orders it caused, before they are carried out."""
 
@@ -67,7 +70,11 @@ class Lease:
 class Dispatcher:
     """Owns the scheduler; everybody else posts and looks."""
 
-    def __init__(self, scheduler: Scheduler, hands: Hands, ears: Sequence[Ear] = ()) -> None:
+    def __init__(
+        self, scheduler: Scheduler, hands: Hands, ears: Sequence[Ear] = (), look: Look | None = None
+    ) -> None:
+        """``look``: asked before a request may make others go."""
+        self._look = look
         self._scheduler = scheduler
         self._hands = hands
         self._ears = tuple(ears)
@@ -108,7 +115,10 @@ class Dispatcher:
 
         Raises Refused. A caller cancelled at any moment, even that of being granted, leaks nothing.
         """
-        return _Caller(self._callers, model, client)
+        doubt = None
+        if self._look is not None and (spec := self._scheduler.newcomer(model)) is not None:
+            doubt = partial(self._look, spec)
+        return _Caller(self._callers, model, client, doubt)
 
     async def until(self, fact: Callable[[View], bool]) -> None:
         """Return once the book shows the fact. The caller sets the bound (``asyncio.timeout``)."""
@@ -144,6 +154,9 @@ class Dispatcher:
             log.exception("cannot perform %s", command)
 
 
+_Doubt = Callable[[], Awaitable[Refusal | None]]
+
+
 class _Alarm:
     """The one timer. It is only ever set to an earlier moment: one that rings too soon costs a tick that finds
     nothing to do, and to set a timer anew for every event costs more.
@@ -175,17 +188,20 @@ class _Caller:
     ``lease`` and ``refusal`` are the answer; a future is only made for one that does not come at once.
     """
 
-    __slots__ = ("_client", "_desk", "_model", "_ticket", "_woken", "lease", "refusal")
+    __slots__ = ("_client", "_desk", "_doubt", "_model", "_ticket", "_woken", "lease", "refusal")
 
-    def __init__(self, desk: _Callers, model: str, client: str) -> None:
+    def __init__(self, desk: _Callers, model: str, client: str, doubt: _Doubt | None) -> None:
         self._desk = desk
         self._model = model
         self._client = client
+        self._doubt = doubt
         self._woken: asyncio.Future[None] | None = None
         self.lease: Lease | None = None
         self.refusal: Refusal | None = None
 
     async def __aenter__(self) -> Lease:
+        if self._doubt is not None and (refusal := await self._doubt()) is not None:
+            raise Refused(refusal)
         self._ticket = self._desk.enter(self)
         try:
             self._desk.post(Asked(self._ticket, self._model, self._client))

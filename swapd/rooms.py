@@ -30,6 +30,7 @@ from swapd.history.history import History
 from swapd.history.keeper import Keeper
 from swapd.journal import Journal, wall_clock
 from swapd.machine.ledger import Ledger
+from swapd.machine.presence import Presence
 from swapd.machine.scales import Scales
 from swapd.metering import Metering
 from swapd.metrics.scrape import Metrics
@@ -78,7 +79,8 @@ class Rooms:
             *ears,
             *self._record(),
         ]
-        self.desk = Dispatcher(Scheduler(jitter=random.random), self.supervisor, heard)
+        look = Presence(environ, self._find_binary).refusal
+        self.desk = Dispatcher(Scheduler(jitter=random.random), self.supervisor, heard, look)
         self._begun = False
 
     async def begin(self) -> None:

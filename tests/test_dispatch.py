@@ -10,7 +10,7 @@ import pytest
 from swapd.core.commands import Kill, Spawn, Terminate
 from swapd.core.engine import Endpoint, RunId
 from swapd.core.events import CatalogChanged, Closing, EngineExited, EngineReady, Left, UnloadWished, Usage
-from swapd.core.refusal import Exit, Reason, Refused
+from swapd.core.refusal import Exit, Reason, Refusal, Refused
 from swapd.core.scheduler import Scheduler
 from swapd.core.spec import Catalog, Launch, Rules, Spec, Terms
 from swapd.dispatch import Dispatcher
@@ -33,9 +33,9 @@ class FakeHands:
             loop.call_later(self.delay, self.desk.post, EngineExited(command.run, Exit(0)))
 
 
-def open_desk(models="ab", delay=0.0, rules=Rules(linger=0.0), ears=(), concurrency=1):  # noqa: B008
+def open_desk(models="ab", delay=0.0, rules=Rules(linger=0.0), ears=(), concurrency=1, look=None):  # noqa: B008
     hands = FakeHands(delay)
-    desk = hands.desk = Dispatcher(Scheduler(), hands, ears)
+    desk = hands.desk = Dispatcher(Scheduler(), hands, ears, look)
     terms = Terms(cost={"engines": 1}, concurrency=concurrency)
     specs = {name: Spec(name, Launch((name,)), terms) for name in models}
     desk.post(CatalogChanged(Catalog(specs, budget={"engines": 1}, rules=rules)))
@@ -56,6 +56,43 @@ async def test_a_refusal_is_raised():
         async with desk.lease("nope"):
             pass
     assert caught.value.refusal.reason is Reason.UNKNOWN_MODEL
+
+
+async def test_before_a_model_makes_others_go_it_is_looked_at():
+    missing, looked = Refusal(Reason.START_FAILED, "b", Exit(reason="there is no file")), []
+
+    async def look(spec):
+        looked.append(spec.name)
+        return missing if spec.name == "b" else None
+
+    desk, hands = open_desk("abc", look=look)
+    async with desk.lease("a"):
+        pass
+    async with desk.lease("a"):
+        pass
+    assert looked == []  # nobody had to go for it, and then it was up
+    with pytest.raises(Refused) as caught:
+        async with desk.lease("b"):
+            pass
+    assert caught.value.refusal is missing
+    assert [type(command) for command in hands.performed] == [Spawn]
+    async with desk.lease("c") as lease:
+        assert lease.run == RunId("c", 1)
+    assert looked == ["b", "c"]
+    with pytest.raises(Refused):
+        async with desk.lease("nope"):
+            pass
+
+
+async def test_who_leaves_while_it_is_looked_leaves_nothing():
+    desk, hands = open_desk(look=lambda _: asyncio.sleep(30))
+    async with desk.lease("a"):
+        pass
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01), desk.lease("b"):
+            pass
+    assert desk.view().models["b"].waiting == 0
+    assert len(hands.performed) == 1
 
 
 async def test_an_error_inside_the_block_gives_the_lease_back():

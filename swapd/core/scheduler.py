@@ -86,6 +86,16 @@ class Scheduler:
         """The engines there are, and the states they are in: so much of the view costs next to nothing."""
         return [(engine.run, engine.state) for engine in self.book.engines.values()]
 
+    def newcomer(self, name: str) -> Spec | None:
+        """The model behind a name, if an engine of it is yet to start here, and others may have to go for it."""
+        if (found := self.book.catalog.resolve(name)) is None:
+            return None
+        spec, engines = found[0], self.book.engines
+        engine = engines.get(spec.name)
+        if spec.remote or (engine is not None and not engine.resting):
+            return None
+        return spec if any(not other.resting for other in engines.values()) else None
+
     # -- the shortcut ----------------------------------------------------------------------------------
 
     def _spared(self, event: Event, m: Moves) -> bool:

@@ -59,6 +59,22 @@ async def test_a_missing_binary_is_named(start, connect):
         assert "no-such-engine" in (await error_of(answer))["message"]
 
 
+async def test_who_asks_for_what_is_not_there_costs_nobody_an_engine(start, connect, tmp_path):
+    gguf = tmp_path / "gone.gguf"
+    program = Path(sys.executable).parent / "swapd-llama-server"
+    text = config(f"path: {gguf}, binary: {program}", odd="command: 'no-such ${port}'")
+    client = await connect(start(text.replace("engines: 2", "engines: 1")))
+    await client.text("good")
+    pid = (await client.model("good"))["pid"]
+    for model, what in (("alpha", f"there is no file '{gguf}'"), ("odd", "there is no program 'no-such'")):
+        async with client.chat(model) as answer:
+            error = await error_of(answer)
+            assert (answer.status, error["code"]) == (502, "engine_start_failed")
+        assert what in error["message"]
+        assert "the next request tries again" in error["message"]
+    assert (await client.model("good"))["pid"] == pid
+
+
 @pytest.mark.parametrize("binary", [fake("--never-ready"), "no-such-engine --port ${port}"])
 async def test_no_client_is_told_the_command_line_and_nobody_the_key_in_it(start, connect, binary):
     keys = "api_key: k-of-alpha, start_timeout: 300ms, stop_grace: 100ms"
