@@ -18,7 +18,7 @@ from swapd.cli.tiny_model import write_chat
 from swapd.daemon import run_loop
 from tests.chaos import features
 from tests.chaos.arena import Arena, many_files
-from tests.chaos.drive import Drive
+from tests.chaos.drive import LONGER, Drive
 from tests.chaos.guard import Guard
 from tests.chaos.plan import Plan, drawn, replayed
 from tests.chaos.table import CHORES, FAULTS
@@ -32,6 +32,7 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--at-least", type=int, default=0, metavar="N", help="go on until N faults happened")
     parser.add_argument("--faults", default="", help=f"only these, with commas: {', '.join(FAULTS)}")
     parser.add_argument("--no-chores", action="store_true", help=f"none of: {', '.join(CHORES)}")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="the plan of this report")
@@ -72,9 +73,10 @@ def _plan(told: argparse.Namespace, absent: dict[str, str]) -> Plan:
 
 
 async def _run(arena: Arena, plan: Plan, told: argparse.Namespace) -> int:
-    drive = Drive(arena, plan)
+    drive = Drive(arena, plan, told.at_least)
+    longest = plan.seconds + (LONGER if told.at_least else 0.0) + STUCK
     try:
-        async with asyncio.timeout(plan.seconds + STUCK):
+        async with asyncio.timeout(longest):
             await drive.run()
     except TimeoutError as error:
         drive.report.wrong("the run", f"it was stuck: {error}")

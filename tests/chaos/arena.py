@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -22,6 +23,8 @@ from tests.chaos.wire import Cut, fetch
 
 FILES = 512
 """Open files that the daemon may have: few enough to run out of them."""
+LISTENS = re.compile(rb" is listening on \S+$", re.MULTILINE)
+"""What a daemon says once it serves. One that only stands in for it says more."""
 UP = 20.0
 """Seconds for the daemon to answer."""
 CARELESS = [
@@ -67,6 +70,8 @@ class Arena:
         self.careless = False
         """Whether the next daemon has a parent that cares for nothing."""
         self.process: subprocess.Popen[bytes] | None = None
+        self._spawned = 0
+        """Where its words begin in the log."""
         self.guest_is_known = False
         self.paper = asyncio.Lock()
         """Held while the config is bad on purpose: a daemon would not start with it."""
@@ -110,6 +115,7 @@ class Arena:
         careless = CARELESS if self.careless else []
         limited = ["prlimit", f"--nofile={FILES}:{FILES}", "--core=0", *careless, *command]
         with self.log.open("ab") as log:
+            self._spawned = log.tell()
             streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
             self.process = subprocess.Popen(limited, **streams, env=self._environ(), start_new_session=True)
 
@@ -126,8 +132,18 @@ class Arena:
         return {**own, **steady, "PYTHONPATH": f"{features.ROOT}:{self.folder}"}
 
     async def answering(self, bound: float = UP) -> None:
-        """Wait until it answers. Raises TimeoutError."""
-        await until(self.is_alive, bound, "the daemon answers /health")
+        """Wait until it answers, and nobody who stood in for the last one. Raises TimeoutError."""
+
+        async def there() -> bool:
+            return await self.is_alive() and self.listened(self._spawned) > 0
+
+        await until(there, bound, "the daemon answers /health")
+
+    def listened(self, since: int = 0) -> int:
+        """How often a daemon has begun to serve, by the log from that byte on."""
+        with self.log.open("rb") as file:
+            file.seek(since)
+            return len(LISTENS.findall(file.read()))
 
     async def is_alive(self) -> bool:
         """Whether it answers now. Raises TimeoutError if it has ended instead."""
@@ -152,9 +168,12 @@ class Arena:
         return "\n".join(["", *lines[-12:]])
 
     async def status(self) -> dict[str, Any]:
-        """As /admin/status tells. Raises Cut, TimeoutError."""
-        told: dict[str, Any] = (await fetch(self.port, "GET", "/admin/status"))[1]
-        return told
+        """As /admin/status tells. Raises Cut, also where it only says why it tells nothing; TimeoutError."""
+        code, told = await fetch(self.port, "GET", "/admin/status")
+        if code != 200:
+            raise Cut(f"/admin/status: {code} {told!r:.200}")
+        found: dict[str, Any] = told
+        return found
 
     async def model(self, name: str) -> dict[str, Any]:
         """One of it; empty if there is no such model now."""
@@ -171,9 +190,9 @@ class Arena:
         new.rename(self.folder / f"whim-{model}")
 
     def events(self, since: int = 0) -> list[dict[str, Any]]:
-        """What the engines wrote into their journal, from that line on."""
-        lines = self.journal.read_text().splitlines()[since:] if self.journal.exists() else []
-        return [json.loads(line) for line in lines]
+        """What the engines wrote into their journal, from that line on. One that is being written is none."""
+        *lines, _ = self.journal.read_bytes().split(b"\n") if self.journal.exists() else [b""]
+        return [_event(line) for line in lines[since:]]
 
     def remount(self, how: str) -> None:
         """``ro`` or ``rw``: the state folder's disk. Raises CalledProcessError while files there are written."""
@@ -209,6 +228,15 @@ class Arena:
             subprocess.run(["umount", "-l", str(self.state)], check=False)
             self.own_disk = False
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _event(line: bytes) -> dict[str, Any]:
+    """Of an engine that was killed while it wrote, the rest of the line may be another's."""
+    try:
+        found: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return {"event": "torn", "pid": 0}
+    return found
 
 
 def _free_port() -> int:

@@ -7,13 +7,16 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
-from tests.chaos.arena import until
 from tests.chaos.menu import FOURTH, Menu
 from tests.chaos.scene import Scene
 from tests.chaos.wire import Cut
 
-TAKEN = 8.0
-"""Seconds for an edit to be in force."""
+LOOK = 0.08
+"""Seconds between two looks whether an edit is in force: on a slow machine each takes longer."""
+TAKEN = 100
+"""Looks within which it must be, while the daemon answers and nobody spoils its config."""
+AWAY = 500
+"""Other looks, after which it is left to whoever took the daemon away."""
 READ = 0.8
 """Seconds for a saved edit to be read."""
 PIECE = 200
@@ -139,23 +142,25 @@ async def _edit(scene: Scene, menu: Menu, save: str) -> None:
 
 
 async def _knows(scene: Scene, there: bool) -> bool:
-    """Whether the daemon came to know, or to forget, the fourth. A daemon that is away is waited for."""
+    """Whether the daemon came to know, or to forget, the fourth."""
+    return await _in_force(scene, lambda names: (FOURTH in names) is there, f"{FOURTH}: {there}")
 
-    async def told() -> bool:
-        try:
-            return bool(await scene.arena.model(FOURTH)) is there
-        except (Cut, ValueError, TimeoutError, KeyError):
-            return False
 
-    try:
-        return bool(await until(told, TAKEN, f"the edit is in force ({FOURTH}: {there})"))
-    except TimeoutError as error:
+async def _in_force(scene: Scene, fact: Callable[[set[str]], bool], what: str) -> bool:
+    """Whether the names of the models came to be so. A daemon that is away or has a bad config is waited for."""
+    looks, others = TAKEN, AWAY
+    while looks and others:
         try:
-            await scene.arena.status()
+            if fact({model["name"] for model in (await scene.arena.status())["models"]}):
+                return True
+            away = scene.arena.paper.locked()
         except (Cut, ValueError, TimeoutError, KeyError):
-            return False  # it is a fault's turn, and the daemon is away
-        scene.wrong.append(str(error))
-        return False
+            away = True
+        looks, others = looks - (not away), others - away
+        await asyncio.sleep(LOOK)
+    if not looks:
+        scene.wrong.append(f"saved, and not in force after {TAKEN} looks: {what}")
+    return False
 
 
 async def broken(scene: Scene, text: str) -> str:
@@ -171,12 +176,23 @@ async def broken(scene: Scene, text: str) -> str:
 async def half_written(scene: Scene) -> str:
     """Some bytes at a time, slower than a wait for a burst's end: a beginning may be a config of fewer models."""
     excuse = scene.excuse("models are missing", codes=("model_removed", "model_not_found", "model_unloaded"))
-    text = scene.arena.menu.text()
+    menu = scene.arena.menu
     async with scene.arena.paper:
-        await _dribble(scene.arena.config, text)
-    known = await _all_known(scene)
+        await _dribble(scene.arena.config, menu.text())
+    known = await _in_force(scene, lambda names: names == set(menu.models), "all models, after half of them")
+    # It may have known them still, and be about to take over a beginning: what is read now is read after that.
+    while known and await _reloaded(scene) != 200:
+        known = await _in_force(scene, lambda names: names == set(menu.models), "all models, in the end")
     excuse.close(after=0.5)
     return f"all models known again: {known}"
+
+
+async def _reloaded(scene: Scene) -> int:
+    try:
+        return (await scene.arena.admin("reload"))[0]
+    except (Cut, ValueError, TimeoutError):
+        await asyncio.sleep(LOOK)
+        return 0
 
 
 async def _dribble(path: Path, text: str) -> None:
@@ -185,18 +201,3 @@ async def _dribble(path: Path, text: str) -> None:
             file.write(text[at : at + PIECE])
             file.flush()
             await asyncio.sleep(0.05)
-
-
-async def _all_known(scene: Scene) -> bool:
-    async def told() -> bool:
-        try:
-            return {model["name"] for model in (await scene.arena.status())["models"]} == set(
-                scene.arena.menu.models
-            )
-        except (Cut, ValueError, TimeoutError, KeyError):
-            return False
-
-    try:
-        return bool(await until(told, TAKEN, "all models are known again"))
-    except TimeoutError:
-        return False

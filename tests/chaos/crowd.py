@@ -141,18 +141,14 @@ class Crowd:
         try:
             try:
                 connection = connection or await Connection.open(self._place.port)
-                if ask.kind == "vanished":
-                    await connection.send(ask.wire)
-                    connection.close(reset=True)
-                    return finished(ask, start, ("cancelled", "", "")), None
                 connection.status = 0
-                return finished(ask, start, await call(connection, ask, began)), self._good(connection, ask)
+                return await self._said(ask, connection, start, began)
             except Cut:
                 if not reused or connection is None or connection.status:
                     raise
                 connection.close()
                 connection = await Connection.open(self._place.port)
-                return finished(ask, start, await call(connection, ask, began), True), self._good(connection, ask)
+                return await self._said(ask, connection, start, began, retried=True)
         except Cut as cut:
             if connection is not None:
                 connection.close()
@@ -161,6 +157,20 @@ class Crowd:
             if connection is not None:
                 connection.close()
             raise
+
+    async def _said(
+        self,
+        ask: Ask,
+        connection: Connection,
+        start: float,
+        began: Callable[[], None] | None,
+        retried: bool = False,
+    ) -> tuple[Seen, Connection | None]:
+        if ask.kind == "vanished":
+            await connection.send(ask.wire)
+            connection.close(reset=True)
+            return finished(ask, start, ("cancelled", "", ""), retried), None
+        return finished(ask, start, await call(connection, ask, began), retried), self._good(connection, ask)
 
     @staticmethod
     def _good(connection: Connection, ask: Ask) -> Connection | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ FAKES = {
 }
 ON_SOCKET = ("beta",)
 """These listen on a Unix socket."""
+VERSION = "--version-of-the-command"
 FOURTH = "guest"
 """A model that comes and goes."""
 
@@ -53,6 +55,11 @@ class Menu:
         """Another command line for a model, of the same effect."""
         return replace(self, versions={**self.versions, model: self.versions.get(model, 0) + 1})
 
+    def starts(self, name: str, words: Sequence[str]) -> bool:
+        """Whether an engine of that command line is one that this config would start now."""
+        told = words[words.index(VERSION) + 1] if VERSION in words else None  # a true engine does not say
+        return name in self.models and told in (None, str(self.versions.get(name, 0)))
+
     def with_guest(self, there: bool) -> Menu:
         """With the fourth model, or without."""
         return replace(self, guest=there)
@@ -83,7 +90,7 @@ class Menu:
             "--seat-count",
             str(SEATS),
         ]
-        version = ["--version-of-the-command", str(self.versions.get(name, 0))]
+        version = [VERSION, str(self.versions.get(name, 0))]
         journal = ["--journal", f"{self.folder}/journal", *version]
         if name == "llama":
             seated = [sys.executable, str(SEATED), "--alias", name, *locks, *journal, "--", *self.llama]

@@ -59,8 +59,10 @@ async def read_only(scene: Scene, fake: str) -> str:
     """The daemon starts where nothing may be written, and serves."""
     scene.excuse_all("the daemon is restarted")
     await _restart(scene, "ro")
-    seen = await scene.served(fake)
-    await _restart(scene, "rw")
+    try:
+        seen = await scene.served(fake)
+    finally:
+        await _restart(scene, "rw")
     if seen.how != "ok":
         scene.wrong.append(f"in a read-only state folder nothing is served: {seen.how} {seen.code} {seen.why}")
     return f"served: {seen.how}"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.chaos import procs
 from tests.chaos.menu import ON_SOCKET
@@ -51,9 +53,8 @@ async def kill_stopping(scene: Scene) -> str:
 async def stop_and_go(scene: Scene, model: str, seconds: float) -> str:
     """Shorter than any bound: nobody may notice more than a pause."""
     pid = (await scene.ready(model))["pid"]
-    scene.kill(pid, signal.SIGSTOP)
-    await asyncio.sleep(seconds)
-    procs.signal_to(pid, signal.SIGCONT)
+    if not await procs.pause(pid, seconds, scene.arena.mark):
+        raise NotNow(f"pid {pid} is gone already")
     return f"stopped for {seconds:g} s"
 
 
@@ -67,7 +68,7 @@ async def hang(scene: Scene, model: str) -> str:
         seen = await stream
         await scene.ask(model)
     finally:
-        ended = not procs.signal_to(pid, signal.SIGCONT)
+        ended = not procs.signal_to(pid, signal.SIGCONT, scene.arena.mark)
     if seen.how not in ("refused", "ok"):
         scene.wrong.append(f"the stream of a hung engine: {seen.how}: {seen.why}")
     return f"the stream: {seen.how} {seen.code}; the daemon {'ended it' if ended else 'let it be'}"
@@ -118,9 +119,10 @@ async def deaf_tree(scene: Scene) -> str:
     """Ignores SIGTERM, with a grandchild in a session of its own: all of it is gone when the unload says so."""
     scene.excuse("unloaded", models=("stubborn",), codes=("model_unloaded",))
     pid = (await scene.ready("stubborn"))["pid"]
-    tree = {found.pid for found in procs.marked(scene.arena.mark) if found.run == _run_of(scene, pid)}
+    run = _run_of(scene, pid)
+    tree = {found.pid for found in procs.marked(scene.arena.mark) if found.run == run}
     status, _ = await scene.wish("models/stubborn/unload")
-    left = tree & {found.pid for found in procs.marked(scene.arena.mark)}
+    left = tree & {found.pid for found in procs.marked(scene.arena.mark) if found.run == run}
     if status == 200 and left:
         scene.wrong.append(f"unloaded, yet of its tree there is still {sorted(left)}")
     return f"unload: {status}, a tree of {len(tree)}"
@@ -143,10 +145,22 @@ async def daemonizes(scene: Scene, fake: str) -> str:
     seen = await (await scene.fresh(fake, daemonize=True))
     # Who asked may have been served by the next one: others wait for this model too, and can be first.
     events = scene.arena.events(before)
-    stayed = {event["pid"] for event in events if event["event"] == "daemonized"}
-    if any(event["pid"] in stayed for event in events if event["event"] == "request"):
+    if _served_from_a_stray(events):
         scene.wrong.append("an engine whose first process exited was served from")
     return f"the one who asked: {seen.how} {seen.code}"
+
+
+def _served_from_a_stray(events: Sequence[Mapping[str, Any]]) -> bool:
+    """In their order: the number of one that has gone may be a later engine's."""
+    strays: set[int] = set()
+    for event in events:
+        if event["event"] == "daemonized":
+            strays.add(event["pid"])
+        elif event["event"] == "started":
+            strays.discard(event["pid"])
+        elif event["event"] == "request" and event["pid"] in strays:
+            return True
+    return False
 
 
 async def socket_removed(scene: Scene) -> str:
@@ -162,13 +176,20 @@ async def socket_removed(scene: Scene) -> str:
     return f"then asked: {seen.how} {seen.code}"
 
 
+def _port_of(pid: int) -> int:
+    """By its command line. Raises NotNow if it has ended, or is still the daemon's fork."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        return int(words[words.index(b"--port") + 1])
+    except (OSError, ValueError) as error:
+        raise NotNow(f"pid {pid} says no port: {error}") from None
+
+
 async def stolen_port(scene: Scene) -> str:
     """Between the daemon's choice of a port and the engine's bind, a server of ours takes it, and says "ok"."""
     scene.excuse_engine("alpha")
     asked = await scene.fresh("alpha", bind_seconds=1.0)
-    pid = (await scene.engine("alpha", "starting"))["pid"]
-    words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    port = int(words[words.index(b"--port") + 1])
+    port = _port_of((await scene.engine("alpha", "starting"))["pid"])
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while await reader.read(65536):

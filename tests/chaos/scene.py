@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
+import time
 from collections.abc import Collection
 from typing import Any
 
@@ -53,6 +54,10 @@ class Scene:
         """The daemon is away: connections are cut, and what it says meanwhile is all right."""
         return self.excuse(why, codes=None, cuts=True)
 
+    def explained(self, seen: Seen) -> bool:
+        """Whether what somebody else does meanwhile explains that: an operator unloads what a fault is about."""
+        return self._all.cover(seen, but=self._given)
+
     async def close(self) -> None:
         """What was asked is answered, and from now on nothing is excused."""
         await asyncio.gather(*self._asked, return_exceptions=True)
@@ -67,12 +72,12 @@ class Scene:
         return self._asked[-1]
 
     async def served(self, model: str) -> Seen:
-        """What came of a request; asked again where the operator took the model away meanwhile."""
-        seen = await self.ask(model)
-        for _ in range(TRIES - 1):
-            if seen.code not in TAKEN_AWAY:
-                break
-            seen = await self.ask(model)
+        """What came of a request; asked again while the operator takes the model away. Raises NotNow."""
+        deadline = time.monotonic() + PATIENCE
+        while (seen := await self.ask(model)).code in TAKEN_AWAY and self.explained(seen):
+            if time.monotonic() > deadline:
+                raise NotNow(f"{model} is taken away again and again: {seen.code}")
+            await asyncio.sleep(0.1)
         return seen
 
     async def stream(self, model: str, seconds: float = 2.0) -> asyncio.Task[Seen]:
@@ -119,15 +124,16 @@ class Scene:
 
     async def fresh(self, model: str, **whim: Any) -> asyncio.Task[Seen]:
         """Let the next engine start with a whim, and ask for it. Raises NotNow if none is started."""
-        self.arena.whim(model, **whim)
-        await self.cold(model)
-        asked = self.ask(model)
         file = self.arena.folder / f"whim-{model}"
         try:
+            self.arena.whim(model, **whim)
+            await self.cold(model)
+            asked = self.ask(model)
             await until(lambda: not file.exists(), PATIENCE, f"{model} is started anew")
         except TimeoutError as error:
-            file.unlink(missing_ok=True)
             raise NotNow(str(error)) from None
+        finally:
+            file.unlink(missing_ok=True)  # or it came over an engine when nothing is excused any more
         return asked
 
     async def wish(self, path: str) -> tuple[int, Any]:
@@ -138,6 +144,7 @@ class Scene:
             raise NotNow(f"cannot wish {path}: {error!r}") from None
 
     def kill(self, pid: int, number: int = signal.SIGKILL) -> None:
-        """Raises NotNow if it has ended by itself."""
-        if not procs.signal_to(pid, number):
+        """The daemon or an engine. Raises NotNow if it has ended by itself."""
+        mark = "" if pid == self.arena.pid else self.arena.mark
+        if not procs.signal_to(pid, number, mark):
             raise NotNow(f"pid {pid} is gone already")

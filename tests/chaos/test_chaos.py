@@ -11,6 +11,8 @@ import time
 import pytest
 
 from tests.chaos import procs
+from tests.chaos.__main__ import STUCK
+from tests.chaos.drive import LONGER
 from tests.chaos.features import ROOT
 from tests.chaos.guard import Guard
 from tests.chaos.plan import drawn, replayed
@@ -19,6 +21,11 @@ from tests.chaos.verdict import LOST, WRONG
 
 SEED = 4805
 """Its first minute has the daemon killed, upgraded and stopped, and engines killed, deaf and robbed."""
+
+MOST = 60 + LONGER + STUCK + 30
+"""Seconds that its driver may take: a slow machine goes on until there were as many faults as on a fast one."""
+LAWS = 10
+"""That are looked at after each fault, or when all is unloaded."""
 
 
 def run(*words: str, bound: float, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -35,15 +42,16 @@ def run(*words: str, bound: float, **environ: str) -> subprocess.CompletedProces
 
 
 @pytest.mark.chaos
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(MOST + 20)
 def test_a_minute_of_every_fault_loses_nothing_and_gets_nothing_wrong(tmp_path):
     report = tmp_path / "report.json"
-    done = run("--seconds", "60", "--seed", str(SEED), "--report", str(report), bound=380)
+    words = ("--seconds", "60", "--at-least", "12", "--seed", str(SEED), "--report", str(report))
+    done = run(*words, bound=MOST)
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(report.read_text())
     assert (told["outcomes"][LOST], told["outcomes"][WRONG], told["problems"]) == (0, 0, [])
     assert len(told["faults"].keys() & FAULTS.keys()) >= 12
-    assert all(law["checked"] for law in told["invariants"].values())
+    assert [law["checked"] > 0 for law in told["invariants"].values()] == [True] * LAWS
 
 
 # The plan

@@ -58,9 +58,10 @@ class Excuses:
         self._given.append(Excuse(why, **what))
         return self._given[-1]
 
-    def cover(self, seen: Seen) -> bool:
-        """Whether any explains that."""
-        return any(excuse.covers(seen) for excuse in self._given)
+    def cover(self, seen: Seen, but: Collection[Excuse] = ()) -> bool:
+        """Whether any explains that; ``but`` these are not asked."""
+        unasked = {id(excuse) for excuse in but}
+        return any(excuse.covers(seen) for excuse in self._given if id(excuse) not in unasked)
 
     def forget(self, before: float) -> None:
         """Those that ended before then: no request is that old."""
