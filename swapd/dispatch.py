@@ -22,7 +22,7 @@ from swapd import tasks
 from swapd.core.commands import Command, Grant, Note, Order, Refuse, Revoke, Why
 from swapd.core.engine import Endpoint, RunId, State
 from swapd.core.events import Asked, Event, Left, Ticked, Ticket, Usage
-from swapd.core.refusal import Refusal, Refused
+from swapd.core.refusal import Exit, Reason, Refusal, Refused
 from swapd.core.scheduler import Scheduler
 from swapd.core.spec import Spec
 from swapd.core.view import View
@@ -37,7 +37,7 @@ class Hands(Protocol):
         """Neither blocks nor raises; what came of it is posted as an event."""
 
 
-Look = Callable[[Spec], Awaitable[Refusal | None]]
+Look = Callable[[Spec], Awaitable[Exit | None]]
 """Why an engine of the model is sure not to start. Soon: a request waits for the answer."""
 Ear = Callable[[Event, Sequence[Command]], None]
 """Hears every event with the orders it caused, before they are carried out."""
@@ -73,7 +73,7 @@ class Dispatcher:
     def __init__(
         self, scheduler: Scheduler, hands: Hands, ears: Sequence[Ear] = (), look: Look | None = None
     ) -> None:
-        """``look``: asked before a request may make others go."""
+        """``look``: asked before a model may make others go."""
         self._look = look
         self._scheduler = scheduler
         self._hands = hands
@@ -115,10 +115,13 @@ class Dispatcher:
 
         Raises Refused. A caller cancelled at any moment, even that of being granted, leaks nothing.
         """
-        doubt = None
-        if self._look is not None and (spec := self._scheduler.newcomer(model)) is not None:
-            doubt = partial(self._look, spec)
-        return _Caller(self._callers, model, client, doubt)
+        return _Caller(self._callers, model, client, self._seek(model))
+
+    async def missing(self, model: str) -> Refusal | None:
+        """Why an engine of it is sure not to start; looked for only where others may have to go for it."""
+        if (seek := self._seek(model)) is None or (missing := await seek()) is None:
+            return None
+        return Refusal(Reason.START_FAILED, model, missing)
 
     async def until(self, fact: Callable[[View], bool]) -> None:
         """Return once the book shows the fact. The caller sets the bound (``asyncio.timeout``)."""
@@ -128,6 +131,12 @@ class Dispatcher:
     def close(self) -> None:
         """Stop the timer."""
         self._alarm.cancel()
+
+    def _seek(self, model: str) -> _Seek | None:
+        """A look that is due before it is asked for."""
+        if self._look is None or (spec := self._scheduler.newcomer(model)) is None:
+            return None
+        return partial(self._look, spec)
 
     def _handle(self, event: Event, now: float) -> None:
         try:
@@ -154,7 +163,7 @@ class Dispatcher:
             log.exception("cannot perform %s", command)
 
 
-_Doubt = Callable[[], Awaitable[Refusal | None]]
+_Seek = Callable[[], Awaitable[Exit | None]]
 
 
 class _Alarm:
@@ -188,23 +197,22 @@ class _Caller:
     ``lease`` and ``refusal`` are the answer; a future is only made for one that does not come at once.
     """
 
-    __slots__ = ("_client", "_desk", "_doubt", "_model", "_ticket", "_woken", "lease", "refusal")
+    __slots__ = ("_client", "_desk", "_model", "_seek", "_ticket", "_woken", "lease", "refusal")
 
-    def __init__(self, desk: _Callers, model: str, client: str, doubt: _Doubt | None) -> None:
+    def __init__(self, desk: _Callers, model: str, client: str, seek: _Seek | None) -> None:
         self._desk = desk
         self._model = model
         self._client = client
-        self._doubt = doubt
+        self._seek = seek
         self._woken: asyncio.Future[None] | None = None
         self.lease: Lease | None = None
         self.refusal: Refusal | None = None
 
     async def __aenter__(self) -> Lease:
-        if self._doubt is not None and (refusal := await self._doubt()) is not None:
-            raise Refused(refusal)
+        missing = await self._seek() if self._seek is not None else None
         self._ticket = self._desk.enter(self)
         try:
-            self._desk.post(Asked(self._ticket, self._model, self._client))
+            self._desk.post(Asked(self._ticket, self._model, self._client, missing))
             if self.lease is None and self.refusal is None:
                 self._woken = asyncio.get_running_loop().create_future()
                 await self._woken

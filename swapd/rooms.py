@@ -79,7 +79,7 @@ class Rooms:
             *ears,
             *self._record(),
         ]
-        look = Presence(environ, self._find_binary).refusal
+        look = Presence(environ, self._find_binary).look
         self.desk = Dispatcher(Scheduler(jitter=random.random), self.supervisor, heard, look)
         self._begun = False
 

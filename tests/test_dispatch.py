@@ -7,9 +7,9 @@ import random
 
 import pytest
 
-from swapd.core.commands import Kill, Spawn, Terminate
+from swapd.core.commands import Kill, Refuse, Spawn, Terminate
 from swapd.core.engine import Endpoint, RunId
-from swapd.core.events import CatalogChanged, Closing, EngineExited, EngineReady, Left, UnloadWished, Usage
+from swapd.core.events import Asked, CatalogChanged, Closing, EngineExited, EngineReady, Left, UnloadWished, Usage
 from swapd.core.refusal import Exit, Reason, Refusal, Refused
 from swapd.core.scheduler import Scheduler
 from swapd.core.spec import Catalog, Launch, Rules, Spec, Terms
@@ -59,13 +59,14 @@ async def test_a_refusal_is_raised():
 
 
 async def test_before_a_model_makes_others_go_it_is_looked_at():
-    missing, looked = Refusal(Reason.START_FAILED, "b", Exit(reason="there is no file")), []
+    missing, looked = Exit(reason="there is no file", hint="put it there"), []
 
     async def look(spec):
         looked.append(spec.name)
         return missing if spec.name == "b" else None
 
-    desk, hands = open_desk("abc", look=look)
+    heard = []
+    desk, hands = open_desk("abc", look=look, ears=[lambda event, orders: heard.append((event, *orders))])
     async with desk.lease("a"):
         pass
     async with desk.lease("a"):
@@ -74,7 +75,12 @@ async def test_before_a_model_makes_others_go_it_is_looked_at():
     with pytest.raises(Refused) as caught:
         async with desk.lease("b"):
             pass
-    assert caught.value.refusal is missing
+    refusal = Refusal(Reason.START_FAILED, "b", missing)
+    assert caught.value.refusal == refusal
+    assert str(refusal) == "cannot start the engine of model 'b': there is no file\nHint: put it there"
+    asked, left = heard[-2:]
+    assert asked == (Asked(asked[0].ticket, "b", missing=missing), Refuse(asked[0].ticket, refusal))
+    assert left == (Left(asked[0].ticket),)
     assert [type(command) for command in hands.performed] == [Spawn]
     async with desk.lease("c") as lease:
         assert lease.run == RunId("c", 1)
@@ -82,6 +88,19 @@ async def test_before_a_model_makes_others_go_it_is_looked_at():
     with pytest.raises(Refused):
         async with desk.lease("nope"):
             pass
+    assert await desk.missing("b") == refusal
+    assert (await desk.missing("a"), await desk.missing("c"), await desk.missing("nope")) == (None, None, None)
+    assert looked == ["b", "c", "b", "a"]
+
+
+async def test_when_closing_nobody_is_looked_at():
+    desk, _ = open_desk(look=lambda _: asyncio.sleep(0, Exit(reason="there is no file")))
+    async with desk.lease("a"):
+        desk.post(Closing())
+        with pytest.raises(Refused) as caught:
+            async with desk.lease("b"):
+                pass
+    assert caught.value.refusal.reason is Reason.CLOSING
 
 
 async def test_who_leaves_while_it_is_looked_leaves_nothing():

@@ -29,11 +29,15 @@ class Usage(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A caller wants a lease on ``model`` (a model's name or an alias)."""
+    """A caller wants a lease on ``model`` (a model's name or an alias).
+
+    ``missing``: what somebody who looked has not found, so that no engine of it can start now.
+    """
 
     ticket: Ticket
     model: str
     client: str = ""
+    missing: Exit | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ class Scheduler:
 
     def newcomer(self, name: str) -> Spec | None:
         """The model behind a name, if an engine of it is yet to start here, and others may have to go for it."""
-        if (found := self.book.catalog.resolve(name)) is None:
+        if self.book.closing or (found := self.book.catalog.resolve(name)) is None:
             return None
         spec, engines = found[0], self.book.engines
         engine = engines.get(spec.name)
@@ -170,7 +170,7 @@ class Scheduler:
 
     def _asked(self, event: Asked, m: Moves) -> None:
         found = self.book.catalog.resolve(event.model)
-        refusal = self._unwelcome(event.model, found[0] if found else None)
+        refusal = self._unwelcome(event.model, found[0] if found else None, event.missing)
         if refusal is not None or found is None:
             assert refusal is not None
             m.refuse(event.ticket, refusal)
@@ -180,13 +180,15 @@ class Scheduler:
         lead = policy.head_start(self.book, spec.name)
         self.book.queue.add(Waiting(event.ticket, spec.name, event.client, m.now), lead)
 
-    def _unwelcome(self, name: str, spec: Spec | None) -> Refusal | None:
+    def _unwelcome(self, name: str, spec: Spec | None, missing: Exit | None) -> Refusal | None:
         if self.book.closing:
             return Refusal(Reason.CLOSING, name, retry_after=5.0)
         if spec is None:
             return Refusal(Reason.UNKNOWN_MODEL, name, detail=self.book.catalog.near(name))
         if (broken := refit.broken(self.book, spec)) is not None:
             return broken
+        if missing is not None and self.newcomer(name) is not None:  # else it is up meanwhile, or costs nobody
+            return Refusal(Reason.START_FAILED, spec.name, missing)
         if why := refit.never_fits(self.book, spec):
             return Refusal(Reason.NEVER_FITS, spec.name, detail=why)
         limit = self.book.catalog.rules.queue

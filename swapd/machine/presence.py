@@ -6,28 +6,45 @@ Asked before a model that is not up makes others go: what is sure to fail may co
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 from swapd import tasks, threads
-from swapd.core.refusal import Exit, Reason, Refusal
+from swapd.core.refusal import Exit
 from swapd.core.spec import Launch, Spec
 from swapd.core.text import printable
 from swapd.machine.asked import files_of
-from swapd.machine.gguf import parts
+from swapd.machine.gguf import BadGguf, parts, read
 
-log = logging.getLogger("swapd")
 BINARY = "${binary}"
 PATIENCE = 0.5
 """Seconds to look: on a disk that does not answer by then, the engine may find out itself."""
 LLAMA_SERVER = "llama-server"
 """Part of the name of every program whose flags we know to name files of this machine."""
-_FETCHING = "-mu --model-url -hf -hfr --hf-repo -hff --hf-file -dr --docker-repo -hfd -hfrd --hf-repo-draft"
+OURS = "swapd-llama-server"
+"""The one script among them. Another's may run the engine elsewhere, in a container say, with other paths."""
+_FETCHING = (
+    "-mu --model-url -hf -hfr --hf-repo -hff --hf-file -dr --docker-repo "
+    "-hfd -hfrd --hf-repo-draft --spec-draft-hf -mmu --mmproj-url"
+)
 FETCHING = frozenset(_FETCHING.split())
-"""llama-server's flags (b10434) by which it fetches what is not there yet."""
+"""llama-server's flags (b10434, b11549) by which it fetches what is not there yet, into the very path."""
+PRESETS = ("-default", "-spec")
+"""How its flags end that stand for a model to be fetched, such as ``--gpt-oss-20b-default``."""
+NO_PROJECTOR = frozenset(("--no-mmproj", "--no-mmproj-auto"))
+"""With one of them, a projector that is named is not loaded."""
+_DISK = {"effective_ids": os.access in os.supports_effective_ids}
+"""What a service was given (``CAP_DAC_READ_SEARCH``) lets its engines open files, and access(2) leaves it out."""
+
+
+class _Look(NamedTuple):
+    """One that goes on, and the moment (of the loop) at which nobody waits for it any longer."""
+
+    task: asyncio.Task[Exit | None]
+    until: float
 
 
 class Presence:
@@ -36,57 +53,109 @@ class Presence:
     def __init__(self, environ: Mapping[str, str], find_binary: Callable[[], str | None]) -> None:
         self._path = environ.get("PATH", os.defpath)
         self._find_binary = find_binary
-        self._looks: dict[str, asyncio.Task[Exit | None]] = {}
+        self._looks: dict[Launch, _Look] = {}
 
-    async def refusal(self, spec: Spec) -> Refusal | None:
-        """Why an engine of it cannot start; None where nothing is known to be missing."""
-        look = self._looks.get(spec.name)
+    async def look(self, spec: Spec) -> Exit | None:
+        """Why an engine of it cannot start; None where nothing is known to be missing.
+
+        Whoever comes later to a look waits no longer for it than the first: so nobody is overtaken, and a disk
+        that hangs holds one thread and holds up each request once.
+        """
+        now = asyncio.get_running_loop().time
+        look = self._looks.get(spec.launch)  # not by name: a reload may have mended what another still looks for
         if look is None:
-            look = tasks.spawn(self._look(spec.launch), name=f"look for the files of {spec.name}")
-            self._looks[spec.name] = look
-            look.add_done_callback(lambda _: self._looks.pop(spec.name, None))
-        await asyncio.wait([look], timeout=PATIENCE)
-        missing = look.result() if look.done() and not look.cancelled() else None
-        if missing is None:
-            return None
-        log.info("refuse a request for %s: %s; nobody makes room for it", spec.name, missing)
-        return Refusal(Reason.START_FAILED, spec.name, missing)
+            look = self._looks[spec.launch] = self._begin(spec, now() + PATIENCE)
+        await asyncio.wait([look.task], timeout=max(0.0, look.until - now()))
+        task = look.task
+        known = task.done() and not task.cancelled() and task.exception() is None
+        return task.result() if known else None
 
-    async def _look(self, launch: Launch) -> Exit | None:
+    def _begin(self, spec: Spec, until: float) -> _Look:
+        task = tasks.spawn(self._asked(spec.launch), name=f"look for the files of {spec.name}")
+        task.add_done_callback(lambda _: self._looks.pop(spec.launch, None))
+        return _Look(task, until)
+
+    async def _asked(self, launch: Launch) -> Exit | None:
         try:
             return await threads.run(self.missing, launch)
-        except (OSError, ValueError, RuntimeError):  # the engine finds out; or there is no thread to be had
+        except (OSError, ValueError, RuntimeError, BadGguf):  # the engine finds out; or no thread is to be had
             return None
 
     def missing(self, launch: Launch) -> Exit | None:
-        """What is not there, with what to do about it. Asks the disk. Raises OSError, ValueError."""
+        """What is not there, with what to do about it. Asks the disk. Raises OSError, ValueError, BadGguf."""
         if launch.url:
             return None
+        if launch.cwd is not None and not os.path.isdir(launch.cwd):  # noqa: PTH112
+            reason = f"there is no folder '{printable(launch.cwd)}'"
+            return Exit(reason=reason, hint=_again("create it, or mend 'cwd'"))
         if launch.argv[0] == BINARY:
-            if self._find_binary() is None:
+            if (program := self._find_binary()) is None:
                 return Exit(reason="there is no llama-server", hint=_again("install one, or set 'binary'"))
-        elif not self._has_program(launch):
+        elif _open(launch.argv[0]):
+            return None
+        elif (program := self._program(launch)) is None:
             reason = f"there is no program '{printable(launch.argv[0])}'"
             return Exit(reason=reason, hint=_again("install it, or give its full path"))
-        return next(filter(None, map(_unusable, _files(launch))), None)
+        if not _is_known(program, launch):
+            return None
+        return next(filter(None, map(_lacking, _files(launch))), None)
 
-    def _has_program(self, launch: Launch) -> bool:
-        program = launch.argv[0]
-        if "/" in program:
-            program = str(Path(launch.cwd or "") / program)
-        return shutil.which(program, path=dict(launch.env).get("PATH", self._path)) is not None
+    def _program(self, launch: Launch) -> str | None:
+        """Its path as execvpe(3) finds it: relative folders of a PATH, too, begin where the engine will stand."""
+        program, path = launch.argv[0], dict(launch.env).get("PATH", self._path)
+        if _open(path):
+            return program
+        folders = [""] if "/" in program else path.split(os.pathsep)
+        paths = (os.path.join(launch.cwd or "", folder, program) for folder in folders)  # noqa: PTH118
+        return next((p for p in paths if os.path.isfile(p) and os.access(p, os.X_OK, **_DISK)), None)  # noqa: PTH113
+
+
+def _open(text: str) -> bool:
+    """Whether it holds what only the engine room fills in (``${port}``)."""
+    return "${" in text
+
+
+def _is_known(program: str, launch: Launch) -> bool:
+    """Whether it is a llama-server that opens all its files itself: another's may be paths of another machine."""
+    name = PurePath(program).name
+    if LLAMA_SERVER not in name or (name != OURS and _is_script(program)):
+        return False
+    flags = [word.partition("=")[0].replace("_", "-") for word in launch.argv if word.startswith("-")]
+    fetches = any(flag in FETCHING or flag.endswith(PRESETS) for flag in flags)
+    return not fetches and not any(key.startswith("LLAMA_") for key, _ in launch.env)
+
+
+def _is_script(program: str) -> bool:
+    try:
+        with Path(program).open("rb") as file:
+            return file.read(2) == b"#!"
+    except OSError:  # an interpreter could not read it either
+        return False
 
 
 def _files(launch: Launch) -> Iterator[Path]:
-    """Those that the engine opens, as far as we know its flags: another's may be paths of another machine."""
-    name = LLAMA_SERVER if launch.argv[0] == BINARY else PurePath(launch.argv[0]).name
-    fetches = not FETCHING.isdisjoint(word.partition("=")[0].replace("_", "-") for word in launch.argv)
-    if LLAMA_SERVER not in name or fetches or any(key.startswith("LLAMA_") for key, _ in launch.env):
-        return
-    files = files_of(launch.argv)
-    for file in (files.model, files.draft, *files.others):
-        if file is not None and "${" not in str(file):
-            yield from (Path(launch.cwd or "") / part for part in parts(file))
+    """Those that the engine is sure to open."""
+    argv, files = launch.argv, files_of(launch.argv)
+    drafts = any(flag == "--spec-type" and "draft" in kind for flag, kind in pairwise(argv))
+    named = [files.model]
+    if drafts:  # else it is not even looked at (b10434, b11549)
+        named.append(files.draft)
+    if NO_PROJECTOR.isdisjoint(argv):
+        named += files.others
+    for file in named:
+        if file is not None and not _open(str(file)) and '"' not in str(file):  # quotes join what has commas
+            yield Path(launch.cwd or "") / file
+
+
+def _lacking(file: Path) -> Exit | None:
+    """What is missing of it. Other parts count if its header knows of any: one made whole may keep its name."""
+    if (wrong := _unusable(file)) is not None:
+        return wrong
+    wrong = next(filter(None, map(_unusable, parts(file))), None)
+    if wrong is None:
+        return None
+    count = read(file).values.get("split.count")
+    return wrong if isinstance(count, int) and count > 1 else None
 
 
 def _unusable(path: Path) -> Exit | None:
@@ -96,7 +165,7 @@ def _unusable(path: Path) -> Exit | None:
         return Exit(reason=f"there is no file '{text}'", hint=_again("put it there or mend the path"))
     if os.path.isdir(path):  # noqa: PTH112
         return Exit(reason=f"'{text}' is a folder", hint=_again("name a file within it"))
-    if not os.access(path, os.R_OK):
+    if not os.access(path, os.R_OK, **_DISK):
         return Exit(reason=f"'{text}' cannot be read", hint=_again("let swapd's user read it"))
     return None
 

@@ -87,6 +87,8 @@ class Admin:
     async def load(self, request: web.Request) -> web.Response:
         """Bring the model up whatever failed before; 200 when it is, ``?wait=0``: 202 at once."""
         name = self._known(request)
+        if (refusal := await self._gate.missing(name)) is not None:
+            raise of_refusal(refusal)
         self._gate.post(LoadWished(name))
         if self._state(name) == "ready":  # though it may be busy: a load does not queue for a slot
             return _told({"model": name, "state": "ready"})

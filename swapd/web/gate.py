@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from swapd.core.commands import Why
 from swapd.core.engine import Endpoint, RunId
 from swapd.core.events import Event, Ticket, Usage
+from swapd.core.refusal import Refusal
 from swapd.core.settings import Settings
 from swapd.core.spec import Catalog, Spec
 from swapd.core.view import View
@@ -42,6 +43,9 @@ class Gate(Protocol):
 
     def lease(self, model: str, client: str = "") -> AbstractAsyncContextManager[Lease]:
         """Wait for an engine and hold it; raises core.refusal.Refused."""
+
+    async def missing(self, model: str) -> Refusal | None:
+        """Why an engine of it is sure not to start; looked for only where others may have to go for it."""
 
     def view(self) -> View:
         """A picture of the book."""

@@ -75,6 +75,8 @@ class Router:
             raise Problem(BAD_REQUEST, "model is already running", param="model")
         if (why := view.never_fits(name)) is not None:
             raise of_refusal(Refusal(Reason.NEVER_FITS, name, detail=why))
+        if (refusal := await self._gate.missing(name)) is not None:
+            raise of_refusal(refusal)
         self._gate.post(LoadWished(name))
         return web.json_response({"success": True})
 

@@ -8,6 +8,7 @@ import pytest
 
 from swapd.core import events as fact
 from swapd.core.need import Need, Source, Way
+from swapd.core.refusal import Exit
 from swapd.core.verdict import Stand, Verdict
 from tests.core.play import Play, model
 
@@ -300,6 +301,18 @@ def test_an_engine_that_is_killed_and_stays_is_counted_on_for_ten_seconds_only()
     assert play.stand("c").stand is Stand.ROOM_COMING
     play.leaves(1).after(5).ticks().orders("kill a#1")
     play.after(5).ticks().orders("kill a#1", ROOM.format("b#1", "c"))
+
+
+def test_nobody_goes_for_what_is_missing_unless_it_came_up_meanwhile_or_costs_nobody() -> None:
+    play = Play(model("a"), model("b"), budget={"engines": 1})
+    first, second, third = (
+        fact.Asked(fact.Ticket(number), name, missing=Exit(reason="there is no file"))
+        for number, name in ((1, "a"), (2, "b"), (3, "a"))
+    )
+    play.hears(first).orders("spawn a#1: asked for (1 waiting)").ready("a#1").leaves(1).forgets()
+    play.hears(second).orders("refuse 2: START_FAILED")
+    assert str(play.refusals[2]) == "cannot start the engine of model 'b': there is no file"
+    play.hears(third).orders("grant 3 on a#1")
 
 
 def test_nobody_goes_for_a_model_whose_file_is_none_and_once_it_is_whole_it_is_served() -> None:

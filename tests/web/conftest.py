@@ -61,6 +61,8 @@ class FakeGate:
         """Whether it grants at once; else whoever asks waits."""
         self.open.set()
         self.kept: list[Any] = []
+        self.lacks: Refusal | None = None
+        """What keeps any engine from starting."""
         self.leases: list[Lease] = []
         self.now = 0.0
         self.scheduler = Scheduler()
@@ -76,6 +78,9 @@ class FakeGate:
         """What the view shows came to be by these."""
         for event in events:
             self.scheduler.handle(event, self.now)
+
+    async def missing(self, model: str) -> Refusal | None:
+        return self.lacks
 
     async def until(self, fact: Callable[[View], bool]) -> None:
         assert fact(self.view())

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from swapd.core.events import CatalogChanged, LoadWished, UnloadWished
+from swapd.core.refusal import Exit, Reason, Refusal
 from swapd.core.settings import Settings
 
 
@@ -128,6 +129,16 @@ async def test_load_wishes_and_waits_for_the_model(hall):
     assert answer.status == 200
     assert front.gate.posted == [LoadWished("alpha")]
     assert front.gate.asked == [("alpha", "operator")]
+
+
+@pytest.mark.parametrize("where", ["?wait=0", ""])
+async def test_nobody_makes_room_for_a_load_of_what_is_not_there(hall, where):
+    front = await hall(nothing)
+    front.gate.lacks = Refusal(Reason.START_FAILED, "alpha", Exit(reason="there is no file '/x.gguf'"))
+    answer = await front.client.post(f"/admin/models/alpha/load{where}")
+    assert answer.status == 502
+    assert "there is no file '/x.gguf'" in (await answer.json())["error"]["message"]
+    assert front.gate.posted == front.gate.asked == []
 
 
 async def test_load_without_waiting_is_a_202(hall):

@@ -78,6 +78,14 @@ async def test_an_unload_is_wished_for_and_answered_at_once_though_the_engine_is
     assert front.gate.posted == [UnloadWished("alpha")]
 
 
+async def test_nobody_makes_room_for_a_load_of_what_is_not_there(hall):
+    front = await hall(engine)
+    front.gate.lacks = Refusal(Reason.START_FAILED, "alpha", Exit(reason="there is no file"))
+    answer = await front.client.post("/models/load", json={"model": "alpha"})
+    assert answer.status == 502
+    assert front.gate.posted == []
+
+
 @pytest.mark.parametrize("verb", ["load", "unload"])
 @pytest.mark.parametrize(
     ("body", "status", "code"),
