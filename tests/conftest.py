@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from pathlib import Path
 
@@ -52,6 +53,12 @@ async def connect() -> AsyncIterator[Callable[[Running], Awaitable[Client]]]:
     yield open_client
     for session in sessions:
         await session.close()
+
+
+def pytest_configure() -> None:
+    """Whoever started us in the background has SIGINT ignored, and every child of ours would do so too."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -122,15 +122,16 @@ def test_a_thousand_models_load_in_half_a_second(tmp_path):
     lines = [f"  m{n}: {{path: '${{g}}/m{n}.gguf', {keys}, aliases: [a{n}]}}\n" for n in range(1000)]
     path.write_text("macros: {g: /srv}\ndefaults: {ttl: 1m, needs: {ram: 1GiB}}\nmodels:\n" + "".join(lines))
     tries = [timed(path) for _ in range(3)]
-    while min(tries) >= 0.5 and len(tries) < 10:  # other processes may compute too
+    while min(tries) >= 0.5 and len(tries) < 10:  # others share the core's caches
         tries.append(timed(path))
     assert min(tries) < 0.5
 
 
 def timed(path: Path) -> float:
-    began = time.perf_counter()
+    """Seconds of computing: it is all that a load does, and other processes may compute too."""
+    began = time.process_time()
     assert len(load(path, {}).catalog.models) == 1000
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 @settings(max_examples=200, deadline=None)

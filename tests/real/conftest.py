@@ -25,6 +25,7 @@ import pytest
 from swapd.cli.tiny_model import write_chat
 from tests.forking import Forker
 from tests.processes import Running, daemons
+from tests.real.older import older
 from tests.tiny_gguf import write_caller, write_set
 
 ROOT = Path(__file__).parent.parent.parent
@@ -141,18 +142,29 @@ def slow_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def true_llama_server(tiny_models: Path, start_engine: StartEngine) -> Binary | str:
-    """The true llama-server that is installed, or why there is none."""
+    """The true llama-server that is installed, else an older build for this CPU; or why there is none."""
     binary = shutil.which("llama-server-vulkan", path=str(Path(sys.executable).parent))
     if binary is None:
         return "no true llama-server is installed"
+    if not _runs(binary, tiny_models, start_engine):
+        try:
+            binary = older()
+        except OSError as error:
+            return f"the true llama-server was built for another CPU; {error}"
+        assert _runs(binary, tiny_models, start_engine)
+    return (binary,)
+
+
+def _runs(binary: str, tiny_models: Path, start_engine: StartEngine) -> bool:
+    """Whether it was built for this CPU."""
     with start_engine((binary,), "-m", tiny_models / "alpha.gguf") as engine:
         try:
             engine.watch(until=200)
         except AssertionError:
             if engine.process.poll() == -signal.SIGILL:
-                return "the true llama-server was built for another CPU"
+                return False
             raise
-    return (binary,)
+    return True
 
 
 @pytest.fixture(scope="session", params=["xllamacpp", "llama-server"])

@@ -16,6 +16,7 @@ import openai
 import pytest
 
 from swapd.engines.llama_argv import ALL_NAMES
+from tests.real.older import is_older
 
 pytestmark = pytest.mark.real
 
@@ -113,6 +114,9 @@ def test_a_side_file_that_is_missing_is_an_error_of_its_own(engine_binaries, sta
     with start_engine(engine_binaries, "-m", tiny_models / "alpha.gguf", flag, "/nowhere.gguf") as engine:
         code, _ = engine.ends(bound=10)
         said = engine.said()
+    if flag == "--lora" and is_older(engine_binaries[0]):  # a fault of that build, mended since
+        assert code == -signal.SIGSEGV
+        return
     assert code == 1
     assert "/nowhere.gguf" in said and "invalid argument" not in said
 
