@@ -116,7 +116,8 @@ class Day:
 
     def asked(self) -> Event:
         self.tickets += 1
-        return fact.Asked(Ticket(self.tickets), self.name(), self.rng.choice(CLIENTS))
+        missing = Exit(reason="there is no file") if self.rng.random() < 0.1 else None
+        return fact.Asked(Ticket(self.tickets), self.name(), self.rng.choice(CLIENTS), missing)
 
     def left(self) -> Event:
         held = list(self.twins.book.holding)
