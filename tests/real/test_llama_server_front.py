@@ -16,7 +16,7 @@ import openai
 import pytest
 
 from swapd.engines.llama_argv import ALL_NAMES
-from tests.real.older import is_older
+from tests.older_llama import is_older
 
 pytestmark = pytest.mark.real
 
