@@ -36,7 +36,7 @@ PRESETS = ("-default", "-spec")
 """How its flags end that stand for a model to be fetched, such as ``--gpt-oss-20b-default``."""
 NO_PROJECTOR = frozenset(("--no-mmproj", "--no-mmproj-auto"))
 """With one of them, a projector that is named is not loaded."""
-_DISK = {"effective_ids": os.access in os.supports_effective_ids}
+_AS_IT_OPENS = {"effective_ids": os.access in os.supports_effective_ids}
 """What a service was given (``CAP_DAC_READ_SEARCH``) lets its engines open files, and access(2) leaves it out."""
 
 
@@ -107,7 +107,7 @@ class Presence:
             return program
         folders = [""] if "/" in program else path.split(os.pathsep)
         paths = (os.path.join(launch.cwd or "", folder, program) for folder in folders)  # noqa: PTH118
-        return next((p for p in paths if os.path.isfile(p) and os.access(p, os.X_OK, **_DISK)), None)  # noqa: PTH113
+        return next((p for p in paths if os.path.isfile(p) and os.access(p, os.X_OK, **_AS_IT_OPENS)), None)  # noqa: PTH113
 
 
 def _open(text: str) -> bool:
@@ -165,7 +165,7 @@ def _unusable(path: Path) -> Exit | None:
         return Exit(reason=f"there is no file '{text}'", hint=_again("put it there or mend the path"))
     if os.path.isdir(path):  # noqa: PTH112
         return Exit(reason=f"'{text}' is a folder", hint=_again("name a file within it"))
-    if not os.access(path, os.R_OK, **_DISK):
+    if not os.access(path, os.R_OK, **_AS_IT_OPENS):
         return Exit(reason=f"'{text}' cannot be read", hint=_again("let swapd's user read it"))
     return None
 
