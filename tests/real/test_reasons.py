@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from swapd.engines import hints
+from tests.older_llama import is_older
 
 pytestmark = pytest.mark.real
 
@@ -45,6 +47,10 @@ def files(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 def test_what_an_engine_says_of_why_it_cannot_start_is_understood(engine_binaries, files, words, word):
     argv = [str(files.get(each, each)) for each in words.split()]
     argv = [*engine_binaries, *argv, "--port", "0"]
-    end = subprocess.run(argv, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30)
+    for _ in range(10):
+        end = subprocess.run(argv, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30)
+        # That build crashes on its way out, now and then before it has said why.
+        if end.returncode != -signal.SIGSEGV or not is_older(argv[0]) or b"apply lora" in end.stdout:
+            break
     found = hints.ended(end.returncode, end.stdout.decode(errors="replace").splitlines()).hint or ""
     assert any(each in found for each in word.split("|")), (found, end.stdout[-2000:])
