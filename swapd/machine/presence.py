@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path, PurePath
-from typing import NamedTuple
 
 from swapd import tasks, threads
 from swapd.core.refusal import Exit
@@ -18,8 +17,8 @@ from swapd.core.spec import Launch, Spec
 from swapd.core.text import printable
 from swapd.machine.asked import files_of
 from swapd.machine.gguf import BadGguf, parts, read
+from swapd.machine.weighing import BINARY
 
-BINARY = "${binary}"
 PATIENCE = 0.5
 """Seconds to look: on a disk that does not answer by then, the engine may find out itself."""
 LLAMA_SERVER = "llama-server"
@@ -40,40 +39,30 @@ _AS_IT_OPENS = {"effective_ids": os.access in os.supports_effective_ids}
 """What a service was given (``CAP_DAC_READ_SEARCH``) lets its engines open files, and access(2) leaves it out."""
 
 
-class _Look(NamedTuple):
-    """One that goes on, and the moment (of the loop) at which nobody waits for it any longer."""
-
-    task: asyncio.Task[Exit | None]
-    until: float
-
-
 class Presence:
     """Looks in a thread, once for all who ask meanwhile. ``find_binary``: what ``${binary}`` comes down to."""
 
     def __init__(self, environ: Mapping[str, str], find_binary: Callable[[], str | None]) -> None:
         self._path = environ.get("PATH", os.defpath)
         self._find_binary = find_binary
-        self._looks: dict[Launch, _Look] = {}
+        self._looks: dict[Launch, asyncio.Task[Exit | None]] = {}
 
     async def look(self, spec: Spec) -> Exit | None:
         """Why an engine of it cannot start; None where nothing is known to be missing.
 
-        Whoever comes later to a look waits no longer for it than the first: so nobody is overtaken, and a disk
-        that hangs holds one thread and holds up each request once.
+        All who come to a look wait for one and the same answer, PATIENCE after its beginning at the latest: so
+        nobody is overtaken, and a disk that hangs holds one thread and holds up each request once.
         """
-        now = asyncio.get_running_loop().time
-        look = self._looks.get(spec.launch)  # not by name: a reload may have mended what another still looks for
-        if look is None:
-            look = self._looks[spec.launch] = self._begin(spec, now() + PATIENCE)
-        await asyncio.wait([look.task], timeout=max(0.0, look.until - now()))
-        task = look.task
-        known = task.done() and not task.cancelled() and task.exception() is None
-        return task.result() if known else None
+        # Not by name: a reload may have mended what another still looks for.
+        answer = self._looks.get(spec.launch) or self._begin(spec)
+        return await asyncio.shield(answer)
 
-    def _begin(self, spec: Spec, until: float) -> _Look:
-        task = tasks.spawn(self._asked(spec.launch), name=f"look for the files of {spec.name}")
-        task.add_done_callback(lambda _: self._looks.pop(spec.launch, None))
-        return _Look(task, until)
+    def _begin(self, spec: Spec) -> asyncio.Task[Exit | None]:
+        """The answer, kept for as long as the disk takes."""
+        search = tasks.spawn(self._asked(spec.launch), name=f"look for the files of {spec.name}")
+        answer = self._looks[spec.launch] = tasks.spawn(_soon(search), name=f"wait for the files of {spec.name}")
+        search.add_done_callback(lambda _: self._looks.pop(spec.launch, None))
+        return answer
 
     async def _asked(self, launch: Launch) -> Exit | None:
         try:
@@ -108,6 +97,13 @@ class Presence:
         folders = [""] if "/" in program else path.split(os.pathsep)
         paths = (os.path.join(launch.cwd or "", folder, program) for folder in folders)  # noqa: PTH118
         return next((p for p in paths if os.path.isfile(p) and os.access(p, os.X_OK, **_AS_IT_OPENS)), None)  # noqa: PTH113
+
+
+async def _soon(search: asyncio.Task[Exit | None]) -> Exit | None:
+    """What it found by now or soon; None if it does not know, or broke off, which is reported."""
+    await asyncio.wait([search], timeout=PATIENCE)
+    known = search.done() and not search.cancelled() and search.exception() is None
+    return search.result() if known else None
 
 
 def _open(text: str) -> bool:
