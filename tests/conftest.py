@@ -9,14 +9,16 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.forking import Forker
 from tests.processes import Client, Running, daemons
 
+# In a fresh clone the first text takes seconds: its tables of Unicode are made then, whoever asks for it.
+settings.register_profile("here", suppress_health_check=[HealthCheck.too_slow])
 # In CI the same examples every time: a finding belongs into a developer's run, where it can be mended.
-settings.register_profile("ci", derandomize=True)
-settings.load_profile("ci" if os.environ.get("CI") else "default")
+settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
 @pytest.fixture(scope="session")
